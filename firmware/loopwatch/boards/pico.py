@@ -1,0 +1,145 @@
+"""The Raspberry Pi Pico with the loop's sensors, lamps, horn, button and interlock on its pins.
+
+The only file that knows the hardware. Console, pins and feeding the watchdog allocate nothing and never block; all
+outputs begin in their safe state, interlock dropped.
+"""
+
+import select
+import sys
+
+import machine
+from machine import I2C, WDT, Pin
+
+from ..port import const
+from ..wire import GRAIN_N
+
+_I2C_SDA = const(4)
+_I2C_SCL = const(5)
+_I2C_HZ = const(400_000)
+# The longest transfer takes 0.15 ms. The port's own 50 ms would cost half a second a cycle on a bus held low.
+_I2C_TIMEOUT_US = const(2_000)
+_INTERLOCK = const(10)
+_HORN = const(11)
+_LAMP_ALARM = const(12)
+_LAMP_FAULT = const(13)
+_ACKNOWLEDGE = const(15)
+
+# RP2040 datasheet: 4.7.6 CTRL of the watchdog, through its clearing alias (2.1.2).
+_WATCHDOG_CTRL_CLEAR = 0x4005_B000
+_WATCHDOG_ENABLE = 1 << 30
+
+_NO_BYTE = const(-1)
+_RESET_CAUSE_SOFTWARE = const(2)
+
+
+class Console:
+    """The USB serial port, which is the REPL's too: Ctrl-C still interrupts.
+
+    The port can be asked only whether it takes anything at all; a write that needs more room than there is
+    blocks until the host reads, half a second or more. Lines come in multiples of GRAIN_N (see wire), the
+    port's buffer of 256 bytes and its packets of 64 are multiples too: so where it takes one byte it takes a grain.
+    """
+
+    def __init__(self) -> None:
+        self._input = sys.stdin.buffer
+        self._output = sys.stdout.buffer
+        self._readable = select.poll()
+        self._readable.register(sys.stdin, select.POLLIN)
+        self._writable = select.poll()
+        self._writable.register(sys.stdout, select.POLLOUT)
+        self._byte = bytearray(1)
+
+    def write_some(self, buffer: bytearray, start: int, n: int) -> int:
+        """Write from buffer[start] on, at most n bytes, what the port takes now; returns how many went."""
+        end = start + n
+        at = start
+        while at < end and self._takes():
+            grain_n = min(GRAIN_N, end - at)
+            self._output.write(buffer, at, grain_n)
+            at += grain_n
+        return at - start
+
+    def read_byte(self) -> int:
+        """The next byte that has come in, or -1."""
+        for _ in self._readable.ipoll(0):
+            if self._input.readinto(self._byte):
+                return self._byte[0]
+        return _NO_BYTE
+
+    def _takes(self) -> bool:
+        for _ in self._writable.ipoll(0):
+            return True
+        return False
+
+
+class Board:
+    """What the firmware uses of the board.
+
+    i2c: the sensor bus. id: eight bytes of this chip's own. reset_cause_n: 1 power on, 2 software or pin, 3
+    watchdog; the rp2 port reports its own machine.reset() as the watchdog's, which it uses for it.
+    """
+
+    def __init__(self) -> None:
+        self._interlock = Pin(_INTERLOCK, Pin.OUT, value=0)
+        self._horn = Pin(_HORN, Pin.OUT, value=0)
+        self._lamp_alarm = Pin(_LAMP_ALARM, Pin.OUT, value=0)
+        self._lamp_fault = Pin(_LAMP_FAULT, Pin.OUT, value=0)
+        self._led = Pin("LED", Pin.OUT, value=0)
+        self._acknowledge = Pin(_ACKNOWLEDGE, Pin.IN, Pin.PULL_UP)
+        self._watchdog: WDT | None = None
+        self.i2c = I2C(0, sda=Pin(_I2C_SDA), scl=Pin(_I2C_SCL), freq=_I2C_HZ, timeout=_I2C_TIMEOUT_US)
+        self.id = machine.unique_id()
+        cause = machine.reset_cause()
+        self.reset_cause_n = cause if cause in (machine.PWRON_RESET, machine.WDT_RESET) else _RESET_CAUSE_SOFTWARE
+        self.console = Console()
+
+    def start_watchdog(self, timeout_ms: int) -> None:
+        """From now on the chip restarts when feed() is not called within timeout_ms, at most 8388."""
+        self._watchdog = WDT(timeout=timeout_ms)
+
+    def feed(self) -> None:
+        """Tell the watchdog that a whole healthy cycle has run."""
+        if self._watchdog is not None:
+            self._watchdog.feed()
+
+    def stop_watchdog(self) -> None:
+        """End the watch, so that a person at the REPL is not thrown out; MicroPython itself has no way to."""
+        machine.mem32[_WATCHDOG_CTRL_CLEAR] = _WATCHDOG_ENABLE
+        self._watchdog = None
+
+    def led(self, on: bool) -> None:
+        """The small light on the board."""
+        self._led.value(on)
+
+    def interlock(self, on: bool) -> None:
+        """The relay that lets the pump run: energised only while all is well."""
+        self._interlock.value(on)
+
+    def horn(self, on: bool) -> None:
+        """The horn."""
+        self._horn.value(on)
+
+    def lamp_alarm(self, on: bool) -> None:
+        """The red lamp: a leak."""
+        self._lamp_alarm.value(on)
+
+    def lamp_fault(self, on: bool) -> None:
+        """The yellow lamp: a fault, or nobody watches."""
+        self._lamp_fault.value(on)
+
+    def ack_pressed(self) -> bool:
+        """Whether the acknowledge button is down; it pulls its pin low."""
+        return not self._acknowledge.value()
+
+    def safe(self) -> None:
+        """Outputs of a board that no longer watches: interlock dropped, fault lamp lit, the rest off."""
+        self.interlock(False)
+        self.lamp_fault(True)
+        self.lamp_alarm(False)
+        self.horn(False)
+        self.led(False)
+
+    def reset(self) -> None:
+        """Restart the chip, with the outputs safe on the way."""
+        self.safe()
+        machine.reset()

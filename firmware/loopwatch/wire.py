@@ -1,0 +1,377 @@
+"""The lines between board and laptop: one table, and what is derived from it.
+
+A record is one printable line of integers,
+
+    $S,1041,104100,151300,186200,24812,23953,23906,5021,0,0*6C1B09D2
+
+`$`, the letter of its kind, `seq` (counts the records of that kind, so a gap tells what was lost),
+`t_ms` (board time, wrapping at 2**30), the fields of KINDS in order, `*` and the CRC-32 of everything
+between `$` and `*` in hexadecimal, then spaces up to a length that the port takes whole. An empty field
+has no value. Lines that do not start with `$` are text for people: replies to bare SCPI, the REPL, a
+traceback.
+
+The board only encodes: nothing is allocated after __init__ and nothing blocks. The laptop decodes
+with the same file: bad lines are counted and skipped at the next newline, unknown
+kinds and extra trailing fields are ignored, missing trailing fields have no value, so that both ends
+may be one version apart.
+"""
+
+from array import array
+
+from .port import const
+
+PROTOCOL_N = const(1)
+LINE_MAX_N = const(120)
+GRAIN_N = const(8)  # every line is a multiple of this long; see boards.pico.Console
+SEQ_MASK = const((1 << 30) - 1)
+
+_CHANNEL_FIELDS = (
+    ("p_static_pa", "absolute pressure at the expansion vessel"),
+    ("p_pump_pa", "absolute pressure at the pump's discharge"),
+    ("t_source_mdegc", "temperature of the heat source's coolant"),
+    ("t_radiator_mdegc", "temperature of the radiator's coolant"),
+    ("t_dome_mdegc", "temperature of the vessel's gas dome"),
+    ("rail_mv", "5 V supply of the transducers"),
+    ("status_bits", "status of the six channels above, 4 bits each, first lowest"),
+)
+
+# (letter, name, what it tells, ((field, what it is), ...)). Append fields, never reorder or reuse.
+KINDS = (
+    (
+        "B",
+        "boot",
+        "first line after a start",
+        (
+            ("fw_major_n", "firmware version"),
+            ("fw_minor_n", ""),
+            ("fw_patch_n", ""),
+            ("protocol_n", "version of this table"),
+            ("protocol_crc_hi", "CRC-32 of this table, upper 16 bits"),
+            ("protocol_crc_lo", "lower 16 bits"),
+            ("board_id_w0", "unique id of the board, most significant 16 bits first"),
+            ("board_id_w1", ""),
+            ("board_id_w2", ""),
+            ("board_id_w3", ""),
+            ("reset_cause_n", "1 power on, 2 reset by software or pin, 3 watchdog"),
+            ("config_crc_hi", "CRC-32 of the configuration in force"),
+            ("config_crc_lo", ""),
+            ("not_monitoring_n", "0 monitoring, else the reason why not"),
+            ("period_ms", "time between samples"),
+        ),
+    ),
+    ("S", "sample", "every sample, 10 a second", _CHANNEL_FIELDS + (("late_n", "deadlines met late since start"),)),
+    (
+        "M",
+        "mean",
+        "trimmed mean of one second",
+        _CHANNEL_FIELDS + (("used_n", "samples with a usable p_static in it"),),
+    ),
+    (
+        "D",
+        "decision",
+        "what the detector makes of each second",
+        (
+            ("residual_ul", "coolant inventory against the baseline; negative is lost"),
+            ("evidence_fast_permille", "evidence over threshold of the fastest member; 1000 alarms"),
+            ("evidence_medium_permille", ""),
+            ("evidence_slow_permille", ""),
+            ("rate_ul_min", "leak rate, while there is evidence"),
+            ("lost_ul", "coolant lost since the evidence began"),
+            ("time_left_s", "until the pump's reserve is used up at this rate"),
+            ("state_bits", "1 pump running, 2 baseline settled, 4 commissioned, 8 blind"),
+            ("noise_ul", "rms of the residual's white noise"),
+        ),
+    ),
+    (
+        "E",
+        "event",
+        "an alarm or a mode changed",
+        (
+            ("event_n", "what happened: 1 alarm, 2 mode, 3 command"),
+            ("subject_n", "which alarm, mode or command"),
+            ("state_n", "its new state"),
+            ("priority_n", "1 urgent to 4 advisory"),
+            ("value", "the figure behind it, in the unit of the alarm's table row"),
+        ),
+    ),
+    (
+        "H",
+        "heartbeat",
+        "once a second, whatever happens",
+        (
+            ("uptime_s", "since start"),
+            ("sample_n", "samples taken"),
+            ("late_n", "deadlines met late"),
+            ("dropped_n", "lines given up because nobody read"),
+            ("bus_error_n", "failed transfers on the sensor bus"),
+            ("bad_command_n", "commands refused"),
+            ("heap_free_n", "bytes"),
+            ("ne107_n", "0 good, 1 maintenance required, 2 out of specification, 3 function check, 4 failure"),
+            ("alarm_bits", "alarms not in the normal state, by their place in the alarm table"),
+            ("event_seq", "sequence number of the latest event, 0 if none"),
+        ),
+    ),
+)
+
+REPLY_LETTER = "R"  # $R,<id>,<t_ms>,<text>: the answer to a command sent as "@<id> <command>"
+
+_DOLLAR = const(36)
+_STAR = const(42)
+_ZERO = const(48)
+_COMMA = const(44)
+_MINUS = const(45)
+_NEWLINE = const(10)
+_SPACE = const(32)
+_QUESTION = const(63)
+
+_HEX = b"0123456789ABCDEF"
+
+
+def _crc_tables() -> tuple:
+    """CRC-32 (IEEE 802.3, reflected 0xEDB88320) of every byte, as upper and lower halves.
+
+    Halves, because a 32-bit value does not fit the board's 31-bit small integers.
+    """
+    high = array("H", bytes(512))
+    low = array("H", bytes(512))
+    for byte in range(256):
+        hi, lo = 0, byte
+        for _ in range(8):
+            carry = lo & 1
+            lo = (lo >> 1) | ((hi & 1) << 15)
+            hi >>= 1
+            if carry:
+                hi ^= 0xEDB8
+                lo ^= 0x8320
+        high[byte] = hi
+        low[byte] = lo
+    return high, low
+
+
+_CRC_HIGH, _CRC_LOW = _crc_tables()
+
+
+class Crc32:
+    """CRC-32 of a run of bytes, as two 16-bit halves; allocates nothing after __init__."""
+
+    def __init__(self) -> None:
+        self.hi = 0
+        self.lo = 0
+
+    def of(self, data, start: int, stop: int) -> None:
+        """Set hi and lo to the CRC of data[start:stop]."""
+        high = _CRC_HIGH
+        low = _CRC_LOW
+        hi = lo = 0xFFFF
+        for at in range(start, stop):
+            byte = (lo ^ data[at]) & 255
+            lo = ((lo >> 8) | ((hi & 255) << 8)) ^ low[byte]  # 16b
+            hi = (hi >> 8) ^ high[byte]
+        self.hi = hi ^ 0xFFFF
+        self.lo = lo ^ 0xFFFF
+
+
+def protocol_crc() -> Crc32:
+    """CRC-32 over the letters and field names of KINDS: two ends that agree on it understand each other."""
+    names = ";".join(kind[0] + "," + ",".join(field[0] for field in kind[3]) for kind in KINDS).encode()
+    crc = Crc32()
+    crc.of(names, 0, len(names))
+    return crc
+
+
+class Record:
+    """The values of one outgoing record, by the place of its kind in KINDS.
+
+    values: int32 per field in table order. absent: bit i set means that field i has no value.
+    """
+
+    def __init__(self, letter: str) -> None:
+        for kind in KINDS:
+            if kind[0] == letter:
+                self.letter = ord(letter)
+                self.field_n = len(kind[3])
+                self.values = array("i", bytes(4 * self.field_n))
+                self.absent = 0
+                self.seq = 0
+                self.t_ms = 0
+                return
+        raise ValueError("no record kind " + letter + " in wire.KINDS")
+
+
+class Encoder:
+    """Makes lines of records in one buffer: line[0:n] is the latest, with its newline."""
+
+    def __init__(self) -> None:
+        # A record of more than LINE_MAX_N would be a fault of KINDS; the room beyond makes it visible.
+        self.line = bytearray(2 * LINE_MAX_N)
+        self.n = 0
+        self._crc = Crc32()
+        self._digits = bytearray(10)
+
+    def record(self, record: Record) -> int:
+        """Encode a record; returns the length of the line."""
+        self._begin(record.letter, record.seq, record.t_ms)
+        absent = record.absent
+        values = record.values
+        for i in range(record.field_n):
+            self._byte(_COMMA)
+            if not (absent >> i) & 1:
+                self._int(values[i])
+        return self._finish()
+
+    def reply(self, reply_id: int, t_ms: int, text: str) -> int:
+        """Encode the answer to a tagged command; text beyond the line's limit is cut.
+
+        Not on the sample's path: encoding the text allocates.
+        """
+        self._begin(ord(REPLY_LETTER), reply_id, t_ms)
+        self._byte(_COMMA)
+        for byte in text.encode():
+            if self.n >= LINE_MAX_N - 10:
+                break
+            self._byte(byte if 32 <= byte < 127 and byte != _STAR and byte != _DOLLAR else _QUESTION)
+        return self._finish()
+
+    def _begin(self, letter: int, seq: int, t_ms: int) -> None:
+        self.line[0] = _DOLLAR
+        self.line[1] = letter
+        self.n = 2
+        self._byte(_COMMA)
+        self._int(seq)
+        self._byte(_COMMA)
+        self._int(t_ms)
+
+    def _finish(self) -> int:
+        line = self.line
+        n = self.n
+        crc = self._crc
+        crc.of(line, 1, n)
+        line[n] = _STAR
+        for i in range(4):
+            shift = 12 - 4 * i
+            line[n + 1 + i] = _HEX[(crc.hi >> shift) & 15]
+            line[n + 5 + i] = _HEX[(crc.lo >> shift) & 15]
+        n += 9
+        while n % GRAIN_N != GRAIN_N - 1:
+            line[n] = _SPACE
+            n += 1
+        line[n] = _NEWLINE
+        self.n = n + 1
+        return self.n
+
+    def _byte(self, byte: int) -> None:
+        self.line[self.n] = byte
+        self.n += 1
+
+    def _int(self, value: int) -> None:
+        line = self.line
+        n = self.n
+        if value < 0:
+            line[n] = _MINUS
+            n += 1
+            value = -value
+        digits = self._digits
+        count = 0
+        while True:
+            quotient = value // 10
+            digits[count] = _ZERO + value - quotient * 10
+            count += 1
+            value = quotient
+            if value == 0:
+                break
+        while count:
+            count -= 1
+            line[n] = digits[count]
+            n += 1
+        self.n = n
+
+
+class Message:
+    """A decoded record: its kind's name, seq, t_ms (as on the board, wrapping), and values by field name.
+
+    A field without a value is None. A reply has its text and no values.
+    """
+
+    def __init__(self, name: str, seq: int, t_ms: int, values: dict, text: str = "") -> None:
+        self.name = name
+        self.seq = seq
+        self.t_ms = t_ms
+        self.values = values
+        self.text = text
+
+    def __repr__(self) -> str:
+        return "Message({}, seq={}, t_ms={}, {})".format(self.name, self.seq, self.t_ms, self.text or self.values)
+
+
+class Decoder:
+    """Turns bytes, in pieces of any size, into messages and text lines.
+
+    Counts what it could not use: bad_n lines whose CRC, numbers or length are wrong, unknown_n
+    whole records of a kind that this version does not know.
+    """
+
+    def __init__(self) -> None:
+        self.bad_n = 0
+        self.unknown_n = 0
+        self._line = bytearray()
+        self._overlong = False
+        self._crc = Crc32()
+
+    def feed(self, data: bytes) -> list:
+        """Take received bytes; returns what they complete: Message for records, str for text lines."""
+        done = []
+        for byte in data:
+            if byte == _NEWLINE:
+                item = self._take()
+                if item is not None:
+                    done.append(item)
+            elif len(self._line) < 2 * LINE_MAX_N:
+                self._line.append(byte)
+            else:
+                self._overlong = True
+        return done
+
+    def _take(self):
+        line = bytes(self._line).strip(b"\r \x00")
+        self._line = bytearray()
+        overlong, self._overlong = self._overlong, False
+        # A record may follow the rest of a broken line: the last "$" starts it.
+        start = line.rfind(b"$")
+        star = line.rfind(b"*")
+        if overlong or (start > 0 and star > start):
+            self.bad_n += 1
+        if overlong:
+            return None
+        if start < 0:
+            return line.decode("utf-8", "replace") if line else None
+        if star < start or len(line) - star != 9:
+            if start == 0:
+                self.bad_n += 1
+                return None
+            return line.decode("utf-8", "replace")
+        return self._record(line[start:], star - start)
+
+    def _record(self, line: bytes, star: int):
+        self._crc.of(line, 1, star)
+        try:
+            sent = int(line[star + 1 :].decode(), 16)
+            if sent != (self._crc.hi << 16 | self._crc.lo):
+                raise ValueError("CRC")
+            parts = line[1:star].decode().split(",", 3)
+            seq = int(parts[1])
+            t_ms = int(parts[2])
+            rest = parts[3] if len(parts) > 3 else ""
+            if parts[0] == REPLY_LETTER:
+                return Message("reply", seq, t_ms, {}, rest)
+            for kind in KINDS:
+                if kind[0] == parts[0]:
+                    words = rest.split(",")
+                    values = {}
+                    for i, field in enumerate(kind[3]):
+                        values[field[0]] = int(words[i]) if i < len(words) and words[i] else None
+                    return Message(kind[1], seq, t_ms, values)
+        except (ValueError, IndexError):
+            self.bad_n += 1
+            return None
+        self.unknown_n += 1
+        return None
