@@ -1,0 +1,106 @@
+"""What the firmware and the bench cost, measured in one run on this machine.
+
+Ratios and counts rather than times where it can be had: virtual seconds a wall second, bytes a cycle. The result names
+the machine and the date; DESIGN's budgets stand beside the figures that have one.
+"""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import serial
+
+from .bench import probes
+from .bench.runner import run_scenario
+from .bench.scenario import load_scenario
+from .bench.target import TargetError, VirtualTarget
+from .bench.vm import VmTarget
+from .bench.world import World
+from .stream import HOST_VERSION
+
+SPEED_SCENARIO = "demo"
+SPEED_RUN_N = 3
+PROBE_SCENARIO = "quiet"
+PROBE_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A figure's limit: at least or at most."""
+
+    limit: float
+    at_least: bool
+
+    def met(self, figure: float) -> bool:
+        """Whether the figure keeps it."""
+        return figure >= self.limit if self.at_least else figure <= self.limit
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g}"
+
+
+# Section and name of a figure, and its budget (DESIGN, section 11).
+BUDGETS = {
+    ("vm", "speed_ratio"): Budget(20, at_least=True),
+    ("vm", "alloc_bytes_per_sample"): Budget(0, at_least=False),
+}
+
+
+def measure(progress: Callable[[float, float], None] | None = None) -> dict[str, Any]:
+    """Run every measurement; returns the document of `loopwatch bench --json`.
+
+    progress(done, of) is called in steps. Raises NoBoard without MicroPython, TargetError when a run breaks off.
+    """
+    steps_n = SPEED_RUN_N + 1
+
+    def done(step: int) -> None:
+        if progress:
+            progress(step, steps_n)
+
+    done(0)
+    ratios = []
+    for run in range(SPEED_RUN_N):
+        result = run_scenario(SPEED_SCENARIO, "vm")
+        ratios.append(result.virtual_s / result.wall_s)
+        done(run + 1)
+    allocated = allocated_bytes_per_sample()
+    done(steps_n)
+    return {
+        "version": HOST_VERSION,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "vm": {"speed_ratio": round(statistics.median(ratios), 1), "alloc_bytes_per_sample": allocated},
+    }
+
+
+def allocated_bytes_per_sample() -> float:
+    """Heap bytes that the whole firmware takes per 10 Hz sample in steady state, on the real VM."""
+    main = Path(probes.__file__).with_name("allocation.py")
+    with VmTarget(World(load_scenario(PROBE_SCENARIO)), main=main) as target:
+        words = probe_line(target, "allocated").split()
+    return int(words[1]) / int(words[3])
+
+
+def probe_line(target: VirtualTarget, word: str) -> str:
+    """The first line beginning with word that a probe prints on the target. Raises TargetError without one."""
+    got = bytearray()
+    wall_end_s = time.monotonic() + PROBE_TIMEOUT_S
+    with serial.Serial(target.port, timeout=0.5) as port:
+        while target.now_s < PROBE_TIMEOUT_S and time.monotonic() < wall_end_s:
+            target.advance_to(target.now_s + 1)
+            while len(got) < target.delivered_n and time.monotonic() < wall_end_s:
+                got += port.read(target.delivered_n - len(got))
+            for line in got.decode(errors="replace").splitlines()[:-1]:
+                if line.startswith(word):
+                    return line
+    raise TargetError(f"the probe printed no line {word!r}; last came: {bytes(got[-200:]).decode(errors='replace')}")

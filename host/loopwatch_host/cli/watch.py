@@ -1,0 +1,92 @@
+"""Watching a board: its messages shown and kept, until the time is up or somebody ends it.
+
+Ctrl-C, a closed terminal and `kill` end it in the same clean way, with what was kept on the disk.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from ..bench.runner import Observed
+from ..client import Client, Subscription
+from ..messages import Message
+from ..monitor import LineView, duration_words
+from ..store import Store
+
+
+class Watch:
+    """One sitting in front of a board. view is None when nothing is to be printed."""
+
+    def __init__(self, heard: Subscription, store: Store, view: LineView | None, observed: Observed) -> None:
+        self.observed = observed
+        self._heard = heard
+        self._store = store
+        self._view = view
+        self._begun_s = time.monotonic()
+
+    def step(self, timeout_s: float) -> None:
+        """Take what has come, waiting at most timeout_s for the first message."""
+        message = self._heard.get(timeout_s) if timeout_s > 0 else None
+        batch: list[Message] = [message] if message else []
+        batch += self._heard.drain()
+        self.observed.take(batch)
+        # Kept before shown: a line on the screen is a line on the disk.
+        for each in batch:
+            self._store.add(each)
+            if self._view:
+                self._view.show(each)
+        self._store.tick()
+        if self._view:
+            self._view.tick()
+
+    def report(self, client: Client) -> dict[str, Any]:
+        """What was seen, as the document of --json."""
+        return {
+            "firmware": self.observed.firmware,
+            "board_id": client.stream.board_id,
+            "samples": self.observed.sample_n,
+            "alarms": [vars(alarm) for alarm in self.observed.alarms()],
+            "gaps": dict(sorted(self.observed.gaps.items())),
+            "bad_lines": client.bad_n,
+            "late": self.observed.late_n,
+            "db": str(self._store.path),
+            "session": self._store.session_id,
+            "wall_s": round(time.monotonic() - self._begun_s, 3),
+        }
+
+    def summary(self, client: Client, console: Console) -> None:
+        """Say at the end what was seen."""
+        report = self.report(client)
+        lost_n = sum(report["gaps"].values())
+        words = [f"{report['samples']} samples in {duration_words(report['wall_s'])}"]
+        words.append(f"{lost_n} records lost" if lost_n else "none lost")
+        words += [f"{report['bad_lines']} damaged lines"] if report["bad_lines"] else []
+        words += [f"{report['late']} late"] if report["late"] else []
+        console.print(f"\n{', '.join(words)}; kept in {report['db']} as session {report['session']}", markup=False)
+        if self._view:
+            for line in self._view.alarm_lines:
+                console.print(f"  {line}", markup=False)
+
+
+@contextmanager
+def until_ended() -> Iterator[Callable[[], bool]]:
+    """Whether somebody has ended it: by Ctrl-C, `kill` or closing the terminal.
+
+    Asked for rather than raised, so that no message is dropped between the cable and the disk.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        received.append(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
