@@ -100,7 +100,7 @@ class Detector:
         self._estimate(most, residual_ul)
 
     def _hear_noise(self, residual_ul: int) -> None:
-        """Follow the mean second difference: 1.95 rms of white noise (sqrt(6) sqrt(2 / pi)), nothing of a steady leak."""
+        """Follow the mean second difference: 1.95 rms of white noise (sqrt(6) sqrt(2 / pi)), 0 of a leak."""
         step_ul = residual_ul - self._previous_ul  # 21b
         change_ul = abs(step_ul - self._previous_step_ul) >> 1  # 22b - 1b = 21b
         self._previous_ul = residual_ul
