@@ -85,7 +85,8 @@ class Alarms:
     LATCH   condition true for on_delay_ms                          UNACK
     LATCH   reset by a person                                       NORM
 
-    Every change of state is added to the journal.
+    Every change of state is added to the journal. pending_n: alarms whose delay runs; while there are none, the same
+    conditions again would change nothing.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -93,6 +94,7 @@ class Alarms:
         self.value = array("i", bytes(4 * ALARM_N))
         self.tripped = False
         self.alarm_bits = 0
+        self.pending_n = 0
         self._journal = journal
         self._pending = bytearray(ALARM_N)
         self._since_ms = array("i", bytes(4 * ALARM_N))
@@ -105,15 +107,16 @@ class Alarms:
         state = self.state[alarm]
         standing = state == UNACK or state == ACKED
         if condition == UNKNOWN or (condition == TRUE) == standing:
-            self._pending[alarm] = 0
+            self._stop_delay(alarm)
             return
         if not self._pending[alarm]:
             self._pending[alarm] = 1
+            self.pending_n += 1
             self._since_ms[alarm] = now_ms
         delay_ms = self._off_delay_ms[alarm] if standing else self._on_delay_ms[alarm]
         if ticks_diff(now_ms, self._since_ms[alarm]) < delay_ms:
             return
-        self._pending[alarm] = 0
+        self._stop_delay(alarm)
         self.value[alarm] = value
         if not standing:
             self._enter(alarm, UNACK, now_ms)
@@ -144,6 +147,10 @@ class Alarms:
         """The button: a person has seen everything that stands."""
         for alarm in range(ALARM_N):
             self.acknowledge(alarm, now_ms)
+
+    def _stop_delay(self, alarm: int) -> None:
+        self.pending_n -= self._pending[alarm]
+        self._pending[alarm] = 0
 
     def _rest(self, alarm: int) -> int:
         return LATCH if TABLE[alarm][2] else NORM

@@ -14,13 +14,18 @@ from .journal import MODE, MODE_MONITORING, MODE_STOPPED, Journal
 from .link import Link
 from .outputs import Outputs
 from .port import collect, const, mem_free, sleep_ms, ticks_add, ticks_diff, ticks_ms
-from .sampler import MEAN_DONE, SAMPLE_DONE, Sampler
+from .sampler import MEAN_DONE, Sampler
 from .telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNNING, Telemetry
 from .wire import SEQ_MASK
 
 WATCHDOG_MS = const(2_000)
-IDLE_MS = const(20)  # longest sleep, so that commands and the button are answered at once
+FIRST_MS = const(100)  # from start to the first deadline: saying hello takes 40 ms and must not make it late
+IDLE_MS = const(20)  # longest sleep, so that commands are answered at once
+UNSERVED_MS = const(15)  # between two samples the laptop is served only in a pass when that long has gone by
+TIDY_N = const(600)  # samples after which the heap is collected even if nothing is known to have used it
+QUIET_N = const(5)  # the tenth of the second in which there is time for it
 GOODBYE_MS = const(200)
+HEALTHY_S = const(60)
 
 NE107_GOOD = const(0)
 NE107_MAINTENANCE = const(1)
@@ -30,10 +35,14 @@ NE107_FAILURE = const(4)
 
 
 class App:
-    """The firmware's parts, and the order in which a pass goes through them. board: see boards.pico.Board."""
+    """The firmware's parts, and the order in which a pass goes through them.
 
-    def __init__(self, board, config: Config) -> None:
+    board: see boards.pico.Board. healthy: called once, when it has run for HEALTHY_S; it may write to the flash.
+    """
+
+    def __init__(self, board, config: Config, healthy=None) -> None:
         self._board = board
+        self._healthy = healthy
         self._config = config
         seed = int.from_bytes(board.id[4:8], "big") & SEQ_MASK
         self.sampler = Sampler(board.i2c, config, seed)
@@ -44,18 +53,24 @@ class App:
         self.outputs = Outputs(board)
         self.link = Link(board.console)
         self.telemetry = Telemetry(self.link, self.journal)
-        self.desk = Desk(board.id, self.sampler, self.alarms, self.journal, self.telemetry)
+        self.desk = Desk(board.id, self.sampler, self.alarms, self.journal, self.telemetry, config)
         self._uptime_s = 0
         self._second_due_ms = 0
+        self._served_ms = 0
         self._overlong_n = 0
+        self._judged_bits = -1
+        self._heap_used = True
+        self._heap_free_n = 0
 
     def start(self, now_ms: int) -> None:
-        """Say who this is, and begin at now_ms."""
+        """Say who this is, and begin at FIRST_MS after now_ms."""
         self.telemetry.boot(self._board, self._config, now_ms)
         self.journal.add(MODE, MODE_MONITORING, 1, alarms.ADVISORY, 0, now_ms)
         condition = alarms.FALSE if self._config.commissioned else alarms.TRUE
         self.alarms.update(alarms.NOT_COMMISSIONED, condition, 0, now_ms)
-        self.sampler.start(now_ms)
+        self._tidy()
+        self._served_ms = now_ms
+        self.sampler.start(ticks_add(now_ms, FIRST_MS))
         self._second_due_ms = ticks_add(now_ms, 1_000)
         self._board.start_watchdog(WATCHDOG_MS)
 
@@ -84,17 +99,26 @@ class App:
         while ticks_diff(end_ms, ticks_ms()) > 0:
             self.telemetry.events()
             self.link.pump()
-            if self.link.drained():
+            if not self.link.waiting_n:
                 return
             sleep_ms(5)
 
     def step(self, now_ms: int) -> int:
         """Do what is due at now_ms; returns when to come again, at most IDLE_MS later."""
-        done = self.sampler.step(now_ms)
-        if done & MEAN_DONE:
-            self._decide(now_ms)
-        if done & SAMPLE_DONE:
+        sampler = self.sampler
+        done = sampler.step(now_ms)
+        if done:
+            if done & MEAN_DONE:
+                self._decide(now_ms)
             self._end_cycle(now_ms)
+        if done or ticks_diff(now_ms, self._served_ms) >= UNSERVED_MS:
+            self._serve(now_ms)
+        idle_ms = ticks_add(self._served_ms, IDLE_MS)
+        return sampler.due_ms if ticks_diff(sampler.due_ms, idle_ms) < 0 else idle_ms
+
+    def _serve(self, now_ms: int) -> None:
+        """Give the laptop what it is owed and take what it says."""
+        self._served_ms = now_ms
         if ticks_diff(now_ms, self._second_due_ms) >= 0:
             self._second_due_ms = ticks_add(self._second_due_ms, 1_000)
             self._uptime_s += 1
@@ -102,16 +126,17 @@ class App:
                 self._uptime_s,
                 self.sampler,
                 self.desk.bad_n(),
-                mem_free(),
+                self._heap_free_n,
                 self._ne107(),
                 self.alarms.alarm_bits,
                 now_ms,
             )
-        self._take_commands(now_ms)
-        self.telemetry.events()
-        self.link.pump()
-        due_ms = self.sampler.due_ms
-        return due_ms if ticks_diff(due_ms, now_ms) < IDLE_MS else ticks_add(now_ms, IDLE_MS)
+        if self.link.poll_command():
+            self._answer(now_ms)
+        if self.journal.sent_seq != self.journal.seq:
+            self.telemetry.events()
+        if self.link.waiting_n:
+            self.link.pump()
 
     def _decide(self, now_ms: int) -> None:
         mean = self.sampler.mean
@@ -135,14 +160,28 @@ class App:
 
     def _end_cycle(self, now_ms: int) -> None:
         latest = self.sampler.sample
-        self._judge_sensors(latest, now_ms)
+        bits = latest.status_bits()
+        if bits != self._judged_bits or self.alarms.pending_n:
+            self._judged_bits = bits
+            self._judge_sensors(latest, now_ms)
         self.telemetry.sample(latest)
         self.outputs.drive(self.alarms, now_ms)
         self.outputs.take_button(self.alarms, now_ms)
-        if latest.seq % 10 == 5:
-            # The quiet slot: no conversion waits to be read and the second's mean is far.
-            collect()
+        if self.link.overlong_n != self._overlong_n:
+            self._overlong_n = self.link.overlong_n
+            self.desk.overrun()
+        if latest.seq % 10 == QUIET_N:
+            self._use_quiet_slot(latest.seq)
         self._board.feed()
+
+    def _use_quiet_slot(self, seq: int) -> None:
+        """What takes long, in a moment where no conversion waits to be read and the second's mean is far."""
+        if self._heap_used or seq % TIDY_N == TIDY_N - QUIET_N:
+            self._tidy()
+        elif self._healthy is not None and self._uptime_s >= HEALTHY_S:
+            self._healthy()
+            self._healthy = None
+            self._heap_used = True
 
     def _judge_sensors(self, latest: sample.Sample, now_ms: int) -> None:
         for channel in range(sample.CHANNEL_N):
@@ -154,12 +193,15 @@ class App:
         blind = alarms.FALSE if sample.usable(latest.status[sample.P_STATIC]) else alarms.TRUE
         self.alarms.update(alarms.BLIND, blind, latest.status_bits(), now_ms)
 
-    def _take_commands(self, now_ms: int) -> None:
-        if self.link.poll_command():
-            self.desk.answer(self.link.command, self.link.command_n, now_ms)
-        if self.link.overlong_n != self._overlong_n:
-            self._overlong_n = self.link.overlong_n
-            self.desk.overrun()
+    def _tidy(self) -> None:
+        """Collect what commands have left on the heap, and measure it; 13 ms."""
+        collect()
+        self._heap_free_n = mem_free()
+        self._heap_used = False
+
+    def _answer(self, now_ms: int) -> None:
+        self.desk.answer(self.link.command, self.link.command_n, now_ms)
+        self._heap_used = True
         if self.desk.leak_was_reset:
             self.desk.leak_was_reset = False
             self.detector.restart()

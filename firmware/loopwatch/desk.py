@@ -3,16 +3,23 @@
 Handlers take strings and return a reply or None; what they refuse goes to the error queue (see scpi).
 """
 
+import os
+
 from . import VERSION, alarms, sample, scpi
+from .config import Config
+from .crash import last_words
 from .telemetry import Telemetry
-from .wire import SEQ_MASK
+from .wire import PROTOCOL_N, SEQ_MASK, Crc32, protocol_crc
 
 
 class Desk:
     """The commands of one board, and who is answered how: bare lines by bare lines, tagged ones by records."""
 
-    def __init__(self, board_id: bytes, sampler, states: alarms.Alarms, journal, telemetry: Telemetry) -> None:
+    def __init__(
+        self, board_id: bytes, sampler, states: alarms.Alarms, journal, telemetry: Telemetry, config: Config
+    ) -> None:
         self._board_id = board_id
+        self._config = config
         self._sampler = sampler
         self._alarms = states
         self._journal = journal
@@ -26,6 +33,10 @@ class Desk:
                 ("*TST?", self._self_test, 0, "0 when every fitted sensor answers, else one bit a channel"),
                 ("HELP?", self._help, 0, "the commands"),
                 ("SYSTem:ERRor?", self._next_error, 0, "oldest error"),
+                ("SYSTem:PROTocol?", self._protocol, 0, "version and CRC of the table of records"),
+                ("SYSTem:FLASH?", self._flash, 0, "free bytes, bytes in all of the file system"),
+                ("SYSTem:CRASH?", last_words, 0, "last line of the last crash; empty without one"),
+                ("CONFigure:CRC?", self._config_crc, 0, "CRC of the configuration in force"),
                 ("STReam", self._stream, 1, "ON or OFF: records on this port"),
                 ("STReam?", self._stream_state, 0, "1 or 0"),
                 ("MEASure:PRESsure?", self._pressures, 0, "p_static, p_pump in Pa; empty without a value"),
@@ -45,6 +56,10 @@ class Desk:
     def bad_n(self) -> int:
         """Commands refused since start."""
         return self._commands.bad_n
+
+    def note(self, code: int, about: str) -> None:
+        """Put an error of scpi.ERROR_TEXT that no command has caused into the queue of SYST:ERR?."""
+        self._commands.note(code, about)
 
     def overrun(self) -> None:
         """A line was too long to be taken."""
@@ -102,6 +117,17 @@ class Desk:
     def _next_error(self) -> str:
         return self._commands.next_error()
 
+    def _protocol(self) -> str:
+        return "{},{}".format(PROTOCOL_N, _hex(protocol_crc()))
+
+    def _config_crc(self) -> str:
+        return _hex(self._config.crc())
+
+    def _flash(self) -> str:
+        # block size, fragment size, blocks, free blocks
+        state = os.statvfs(os.getcwd())
+        return "{},{}".format(state[1] * state[3], state[1] * state[2])
+
     def _stream(self, word: str) -> None:
         if word.upper() not in ("ON", "OFF", "1", "0"):
             raise scpi.ScpiError(scpi.ILLEGAL_PARAMETER, word[:16])
@@ -156,3 +182,7 @@ class Desk:
             raise scpi.ScpiError(scpi.DATA_OUT_OF_RANGE, after[:16])
         self._journal.resend_after(seq)
         return str(self._journal.sent_seq)
+
+
+def _hex(crc: Crc32) -> str:
+    return "{:04X}{:04X}".format(crc.hi, crc.lo)

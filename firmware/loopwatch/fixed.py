@@ -1,7 +1,10 @@
 """Arithmetic in the board's small integers: everything stays inside +-2**30.
 
-No function here allocates. The budget of bits is the caller's to keep where it is stated.
+No function here allocates. The budget of bits is the caller's to keep where it is stated: this becomes machine
+code on the board, as kernels does, and beyond 32 bits its results would be cut.
 """
+
+from .port import ptr32
 
 
 def clamp(value: int, least: int, most: int) -> int:
@@ -26,8 +29,16 @@ def quotient_q20(numerator: int, denominator: int) -> int:
 
     The denominator is positive and below 2**20; a quotient beyond +-511 is limited to it.
     """
-    whole = clamp(numerator // denominator, -511, 511)
-    rest = clamp(numerator - whole * denominator, 0, denominator - 1)
+    whole = numerator // denominator
+    if whole > 511:
+        whole = 511
+    elif whole < -511:
+        whole = -511
+    rest = numerator - whole * denominator
+    if rest < 0:
+        rest = 0
+    elif rest >= denominator:
+        rest = denominator - 1
     rest <<= 10  # 20b + 10b = 30b
     middle = rest // denominator
     rest = (rest - middle * denominator) << 10
@@ -49,18 +60,14 @@ def scaled(value: int, numerator: int, denominator: int) -> int:
 
 def median(a: int, b: int, c: int) -> int:
     """The middle one of three."""
-    return max(min(a, b), min(max(a, b), c))
+    if a > b:
+        a, b = b, a
+    if c <= a:
+        return a
+    return c if c < b else b
 
 
-def insert_sorted(values, n: int, value: int) -> None:
-    """Put the value among values[0:n], which ascend; values has room for one more."""
-    while n > 0 and values[n - 1] > value:
-        values[n] = values[n - 1]
-        n -= 1
-    values[n] = value
-
-
-def trimmed_mean(values, n: int, drop_n: int) -> int:
+def trimmed_mean(values: ptr32, n: int, drop_n: int) -> int:
     """Mean of values[0:n], which ascend, without the drop_n lowest and drop_n highest, rounded to nearest.
 
     More than 2 * drop_n values, whose sum stays inside 2**30.

@@ -3,67 +3,70 @@
 Nothing here blocks. When the queue is full a line is given up and counted; the last RESERVE_N bytes
 are kept for what must not wait behind samples (events, heartbeats, replies). offer() and pump()
 allocate nothing.
+
+Bytes go in whole packets, the last one filled up with carriage returns: the port tells only whether it has any room,
+not how much, but where everything comes in packets there is room for a packet or none (see boards.pico.Console).
 """
 
+from .kernels import copy_into_ring
 from .port import const
 
 QUEUE_N = const(2048)
 RESERVE_N = const(512)
-BLOCK_N = const(64)  # one USB full-speed packet
+PACKET_N = const(64)  # of USB at full speed
+PUMP_MAX_N = const(4)  # packets a pass: what piled up while nobody read must not make the next sample late
 COMMAND_MAX_N = const(96)
 
 _NEWLINE = const(10)
 _RETURN = const(13)
+_FILLER = bytearray(b"\r" * PACKET_N)
 
 
 class Link:
-    """Bytes out by a bounded queue, command lines in. console: see boards.pico.Console."""
+    """Bytes out by a bounded queue, command lines in. console: see boards.pico.Console.
+
+    waiting_n: bytes queued that the port has not taken yet. dropped_n: lines given up. overlong_n: commands too long.
+    """
 
     def __init__(self, console) -> None:
         self.dropped_n = 0
         self.overlong_n = 0
+        self.waiting_n = 0
         self.command = bytearray(COMMAND_MAX_N)
         self.command_n = 0
         self._console = console
         self._queue = bytearray(QUEUE_N)
         self._head = 0
-        self._used_n = 0
         self._incoming = bytearray(COMMAND_MAX_N)
         self._incoming_n = 0
         self._overlong = False
 
     def offer(self, line: bytearray, n: int, urgent: bool) -> bool:
         """Queue line[0:n] whole; returns False, and counts it as dropped, when there is no room."""
-        if self._used_n + n > (QUEUE_N if urgent else QUEUE_N - RESERVE_N):
+        if self.waiting_n + n > (QUEUE_N if urgent else QUEUE_N - RESERVE_N):
             self.dropped_n += 1
             return False
-        queue = self._queue
-        at = (self._head + self._used_n) % QUEUE_N
-        for i in range(n):
-            queue[at] = line[i]
-            at += 1
-            if at == QUEUE_N:
-                at = 0
-        self._used_n += n
+        copy_into_ring(self._queue, QUEUE_N, (self._head + self.waiting_n) % QUEUE_N, line, n)
+        self.waiting_n += n
         return True
 
     def room_for_urgent(self, n: int) -> bool:
         """Whether an urgent line of n bytes would be taken now."""
-        return self._used_n + n <= QUEUE_N
+        return self.waiting_n + n <= QUEUE_N
 
     def pump(self) -> None:
-        """Give the port what it takes at once."""
-        while self._used_n:
-            n = min(self._used_n, BLOCK_N, QUEUE_N - self._head)
-            written_n = self._console.write_some(self._queue, self._head, n)
-            self._head = (self._head + written_n) % QUEUE_N
-            self._used_n -= written_n
-            if written_n < n:
+        """Give the port what it takes at once, PUMP_MAX_N packets at most."""
+        for _ in range(PUMP_MAX_N):
+            waiting_n = self.waiting_n
+            if waiting_n == 0:
                 return
-
-    def drained(self) -> bool:
-        """Whether everything queued has been given to the port."""
-        return self._used_n == 0
+            if waiting_n < PACKET_N:
+                copy_into_ring(self._queue, QUEUE_N, self._head + waiting_n, _FILLER, PACKET_N - waiting_n)
+                waiting_n = self.waiting_n = PACKET_N
+            if not self._console.write_packet(self._queue, self._head, PACKET_N):
+                return
+            self._head = (self._head + PACKET_N) % QUEUE_N
+            self.waiting_n = waiting_n - PACKET_N
 
     def poll_command(self) -> bool:
         """Take what has arrived; True when command[0:command_n] is a whole line, to be used before the next call.

@@ -1,6 +1,7 @@
 """What the bench sees and hears without a laptop: LED, lamps, horn, interlock, and the acknowledge button.
 
-All follow from the states of the alarms, every cycle anew, so no output can be left behind by a missed change.
+All follow from the states of the alarms, every cycle anew, so no output can be left behind by a missed change. The
+pins are written when one of them changes, which the LED does each second.
 """
 
 from . import alarms
@@ -19,14 +20,20 @@ class Outputs:
     def __init__(self, board) -> None:
         self._board = board
         self._was_pressed = False
+        self._shown = -1
 
     def drive(self, states: alarms.Alarms, now_ms: int) -> None:
         """Set every output. The interlock is energised only while no tripping alarm stands."""
-        board = self._board
         leak = states.state[alarms.LEAK]
         fault = states.alarm_bits & ~_NOT_A_FAULT_BITS != 0
         pattern = LED_LEAK if leak != alarms.NORM else LED_FAULT if fault else LED_WATCHING
-        board.led(now_ms % pattern[0] < pattern[1])
+        lit = now_ms % pattern[0] < pattern[1]
+        shown = leak << 3 | states.tripped << 2 | fault << 1 | lit
+        if shown == self._shown:
+            return
+        self._shown = shown
+        board = self._board
+        board.led(lit)
         board.lamp_alarm(leak != alarms.NORM)
         board.lamp_fault(fault)
         board.horn(leak == alarms.UNACK)

@@ -8,19 +8,27 @@ of them with ticks_diff only.
 """
 
 import sys
+from array import array
 
 MICROPYTHON = sys.implementation.name == "micropython"
 
 # MicroPython's ticks wrap at 2**30 on every port with 31-bit small integers (12.4 days).
 TICKS_PERIOD_MS = 1 << 30
 
+# Buffers in annotations: the names by which viper knows items of 8, 16 and 32 bits (see kernels).
+ptr8 = bytearray
+ptr16 = array
+ptr32 = array
+
 if MICROPYTHON:
     from gc import collect, mem_free
+    from sys import print_exception
     from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
     from micropython import const
 else:
     import time
+    import traceback
 
     def const(value: int) -> int:
         """Return the value: on MicroPython the compiler folds it."""
@@ -49,3 +57,7 @@ else:
     def mem_free() -> int:
         """Free heap is a notion of the board; the laptop reports 0 bytes."""
         return 0
+
+    def print_exception(error: BaseException, file) -> None:
+        """Write an exception with its traceback to a file."""
+        traceback.print_exception(error, file=file)

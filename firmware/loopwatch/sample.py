@@ -6,6 +6,7 @@ why, the value is not to be read, and on the wire and in CSV its field is empty.
 
 from array import array
 
+from .kernels import pack
 from .port import const
 
 # Channels, in the order of the wire, the CSV columns and the plot's legend.
@@ -80,7 +81,4 @@ class Sample:
 
     def status_bits(self) -> int:
         """All statuses in one integer, four bits each, channel 0 lowest."""
-        bits = 0
-        for channel in range(CHANNEL_N):
-            bits |= self.status[channel] << (channel * STATUS_BITS)  # 24b
-        return bits
+        return pack(self.status, CHANNEL_N, STATUS_BITS)  # 24b

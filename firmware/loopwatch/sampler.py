@@ -25,6 +25,7 @@ from .sample import (
     RAIL,
     REFERENCE,
     SHORT,
+    SPEC_HIGH,
     STALE,
     T_DOME,
     T_RADIATOR,
@@ -121,7 +122,15 @@ class Sampler:
         self._sum_raw = array("i", bytes(4 * CHANNEL_N))
         self._fault = bytearray(CHANNEL_N)
         self._adc = ads1115.ADS1115(i2c)
-        self._plan = tuple(row for row in PLAN if config.fitted(row[2]))
+        # The rows of PLAN whose channel is fitted, as columns: on the board a row would cost twice the time.
+        plan = [row for row in PLAN if config.fitted(row[2])]
+        self._plan_n = len(plan)
+        self._offsets_ms = bytes(row[0] for row in plan)
+        self._inputs = bytes(row[1] for row in plan)
+        self._channels = bytes(row[2] for row in plan)
+        self._p_static_fitted = config.fitted(P_STATIC)
+        self._p_pump_fitted = config.fitted(P_PUMP)
+        self._rail_fitted = config.fitted(RAIL)
         self._rails_raw = array("i", bytes(4 * 3))
         self._rail_age_n = RAIL_KEPT_N + 1
         # The second.
@@ -156,15 +165,15 @@ class Sampler:
         late_ms = ticks_diff(now_ms, self.due_ms)
         if late_ms < 0:
             return 0
-        if self._at == 0 and not self._converting:
+        if late_ms >= self._config.period_ms and self._at == 0 and not self._converting:
             late_ms = self._leave_out(late_ms)
         if late_ms > LATE_MS and not self._late:
             self._late = True
             self._count_late(1)
         if self._converting and not self._collect(now_ms):
             return 0
-        while self._at < len(self._plan):
-            due_ms = ticks_add(self._begin_ms, self._plan[self._at][0])
+        while self._at < self._plan_n:
+            due_ms = ticks_add(self._begin_ms, self._offsets_ms[self._at])
             if ticks_diff(now_ms, due_ms) < 0:
                 self.due_ms = due_ms
                 return 0
@@ -186,15 +195,14 @@ class Sampler:
         self.due_ms = self._begin_ms
         self._at = 0
         self._late = False
-        for channel in range(CHANNEL_N):
-            self._sum_raw[channel] = 0
-            self._fault[channel] = GOOD
+        sums_raw = self._sum_raw
+        sums_raw[P_STATIC] = sums_raw[P_PUMP] = sums_raw[RAIL] = 0
+        faults = self._fault
+        faults[P_STATIC] = faults[P_PUMP] = faults[RAIL] = GOOD
 
     def _leave_out(self, late_ms: int) -> int:
         """Leave out the whole periods that went by, each counted as late; returns the lateness that remains."""
         missed_n = late_ms // self._config.period_ms
-        if missed_n == 0:
-            return late_ms
         missed_ms = missed_n * self._config.period_ms  # no more than late_ms
         self._deadline_ms = ticks_add(self._deadline_ms, missed_ms)
         self._begin_ms = ticks_add(self._begin_ms, missed_ms)
@@ -209,12 +217,12 @@ class Sampler:
 
     def _convert(self, now_ms: int) -> bool:
         """Begin the conversion whose turn it is; False when nobody answers and it is the next one's turn."""
-        row = self._plan[self._at]
+        at = self._at
         try:
-            self._adc.start(row[1])
+            self._adc.start(self._inputs[at])
         except OSError:
             self._count_bus_error()
-            self._fault[row[2]] = NO_ANSWER
+            self._fault[self._channels[at]] = NO_ANSWER
             self._at += 1
             return False
         self._converting = True
@@ -224,10 +232,11 @@ class Sampler:
 
     def _collect(self, now_ms: int) -> bool:
         """Take the result of the conversion under way; False while it is not ready and worth another ms."""
-        channel = self._plan[self._at][2]
+        adc = self._adc
+        channel = self._channels[self._at]
         try:
-            if self._adc.ready():
-                raw = self._adc.read_raw()
+            if adc.ready():
+                raw = adc.read_raw()
                 self._sum_raw[channel] += raw  # two of 16b: 17b
                 if raw == ads1115.RAW_MAX and channel != RAIL:
                     self._fault[channel] = SHORT
@@ -248,22 +257,25 @@ class Sampler:
 
         Asked for another input while it still converts, it would give the old input's result for it.
         """
-        for at in range(self._at, len(self._plan)):
-            self._fault[self._plan[at][2]] = TIMEOUT
-        self._at = len(self._plan) - 1
+        for at in range(self._at, self._plan_n):
+            self._fault[self._channels[at]] = TIMEOUT
+        self._at = self._plan_n - 1
 
     def _finish(self, now_ms: int) -> int:
         """Make the sample of what the cycle gathered, and the mean when the next deadline ends its second."""
         config = self._config
         sample = self.sample
         rail_raw = self._take_rail()
-        self._take_pressure(P_STATIC, rail_raw, config.p_static_span_pa, config.p_static_offset_pa)
-        self._take_pressure(P_PUMP, rail_raw, config.p_pump_span_pa, config.p_pump_offset_pa)
+        if self._p_static_fitted:
+            self._take_pressure(P_STATIC, rail_raw, config.p_static_span_pa, config.p_static_offset_pa)
+        if self._p_pump_fitted:
+            self._take_pressure(P_PUMP, rail_raw, config.p_pump_span_pa, config.p_pump_offset_pa)
+        turn = self._turn
         for thermometer in self._thermometers:
-            thermometer.wanted = thermometer.wanted or thermometer.turn == self._turn
-            if thermometer.wanted:
+            if thermometer.wanted or thermometer.turn == turn:
+                thermometer.wanted = True
                 self._ask(thermometer, now_ms)
-        self._turn = (self._turn + 1) % self._per_second_n
+        self._turn = (turn + 1) % self._per_second_n
         sample.seq = (sample.seq + 1) & SEQ_MASK
         sample.t_ms = self._deadline_ms
         sample.late_n = self.late_n
@@ -283,7 +295,7 @@ class Sampler:
         So one wrong reading is ignored, and a rail that did move is believed at its second reading. A board that
         does not measure its rail is taken to have 5 V, and pays with the rail's error in its pressures.
         """
-        if not self._config.fitted(RAIL):
+        if not self._rail_fitted:
             return RAIL_NOMINAL_RAW
         rails_raw = self._rails_raw
         fault = self._fault[RAIL]
@@ -304,13 +316,11 @@ class Sampler:
 
     def _take_pressure(self, channel: int, rail_raw: int, span_pa: int, offset_pa: int) -> None:
         """Set a pressure's channel from its pair of conversions."""
-        if not self._config.fitted(channel):
-            return
         status = self._fault[channel]
         if status == GOOD:
             pair_raw = self._sum_raw[channel]
             status = pressure_status(pair_raw, rail_raw) if rail_raw else REFERENCE
-            if usable(status):
+            if status <= SPEC_HIGH:
                 # At most 1.075 spans of 2 MPa and the offset: 22b
                 self.sample.values[channel] = pressure_pa(pair_raw, rail_raw, span_pa) + offset_pa
         self.sample.status[channel] = status

@@ -18,6 +18,7 @@ UNDEFINED_HEADER = const(-113)
 EXECUTION_ERROR = const(-200)
 DATA_OUT_OF_RANGE = const(-222)
 ILLEGAL_PARAMETER = const(-224)
+SYSTEM_ERROR = const(-310)
 QUEUE_OVERFLOW = const(-350)
 INPUT_OVERRUN = const(-363)
 
@@ -31,6 +32,7 @@ ERROR_TEXT = {
     EXECUTION_ERROR: "Execution error",
     DATA_OUT_OF_RANGE: "Data out of range",
     ILLEGAL_PARAMETER: "Illegal parameter value",
+    SYSTEM_ERROR: "System error",
     QUEUE_OVERFLOW: "Queue overflow",
     INPUT_OVERRUN: "Input buffer overrun",
 }
@@ -95,6 +97,10 @@ class Commands:
     def refuse(self, code: int, about: str) -> None:
         """Put an error into the queue; the last place tells of an overflow."""
         self.bad_n += 1
+        self.note(code, about)
+
+    def note(self, code: int, about: str) -> None:
+        """Put an error into the queue that no command has caused."""
         if len(self._errors) < ERROR_QUEUE_N:
             self._errors.append((code, about))
         else:

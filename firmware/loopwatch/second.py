@@ -5,12 +5,13 @@ Nothing is allocated after __init__.
 
 from array import array
 
-from .fixed import insert_sorted, trimmed_mean
-from .sample import GOOD, SPEC_HIGH, SPEC_LOW, STALE, Sample, usable
+from .fixed import trimmed_mean
+from .kernels import sort
+from .sample import GOOD, SPEC_HIGH, SPEC_LOW, STALE, Sample
 
 
 class Second:
-    """The usable samples of a channel since the last close(), ascending. expected_n: samples in a whole second.
+    """The usable samples of a channel since the last close(). expected_n: samples in a whole second.
 
     A fifth is dropped at either end (at least one when three are expected), and six tenths must be usable: of
     ten samples the mean is that of the middle six, and fewer than six make none.
@@ -29,15 +30,17 @@ class Second:
 
     def add(self, sample: Sample) -> None:
         """Take the channel of this sample."""
-        status = sample.status[self.channel]
-        self._worst = max(self._worst, status)
-        if usable(status):
-            insert_sorted(self._values, self._usable_n, sample.values[self.channel])
-            self._usable_n += 1
-            if status == SPEC_LOW:
-                self._low_n += 1
-            elif status == SPEC_HIGH:
-                self._high_n += 1
+        channel = self.channel
+        status = sample.status[channel]
+        if status > SPEC_HIGH:
+            self._worst = max(self._worst, status)
+            return
+        self._values[self._usable_n] = sample.values[channel]
+        self._usable_n += 1
+        if status == SPEC_LOW:
+            self._low_n += 1
+        elif status == SPEC_HIGH:
+            self._high_n += 1
 
     def close(self, mean: Sample) -> int:
         """Set the channel of mean, a value or the worst status of the second, and begin anew.
@@ -47,6 +50,7 @@ class Second:
         usable_n = self._usable_n
         mean.status[self.channel] = self._status()
         if usable_n >= self._least_n:
+            sort(self._values, usable_n)
             # 10 values of 22b: 26b
             mean.values[self.channel] = trimmed_mean(self._values, usable_n, self._drop_n)
         self._usable_n = 0
@@ -57,8 +61,8 @@ class Second:
 
     def _status(self) -> int:
         if self._usable_n < self._least_n:
-            # Where all that there is can be used, the rest was never taken: the sampler left periods out.
-            return STALE if usable(self._worst) else self._worst
+            # Where nothing was wrong with what there is, the rest was never taken: the sampler left periods out.
+            return STALE if self._worst == GOOD else self._worst
         # Out of band is what was kept, not what was dropped.
         if self._high_n > self._drop_n:
             return SPEC_HIGH

@@ -7,10 +7,11 @@ wait in the journal until they fit. Nothing here blocks; everything but boot() a
 from . import VERSION
 from .detector import MEMBER_N, Detector
 from .journal import Journal
-from .link import Link
+from .kernels import copy_usable
+from .link import PACKET_N, Link
 from .port import const
-from .sample import CHANNEL_N, Sample, usable
-from .wire import GRAIN_N, LINE_MAX_N, PROTOCOL_N, SEQ_MASK, Encoder, Record, protocol_crc
+from .sample import CHANNEL_N, SPEC_HIGH, Sample
+from .wire import LINE_MAX_N, PROTOCOL_N, SEQ_MASK, Encoder, Record, protocol_crc
 
 # state_bits of a decision record.
 PUMP_RUNNING = const(1)
@@ -39,15 +40,15 @@ class Telemetry:
         self._event = Record("E")
         self._heartbeat = Record("H")
 
-    def boot(self, board, config, now_ms: int) -> None:
-        """The first line after a start."""
+    def boot(self, board, config, now_ms: int, not_monitoring_n: int = 0) -> None:
+        """The first line after a start; not_monitoring_n is 0 when the board watches, else why not."""
         record = Record("B")
         record.t_ms = now_ms
         protocol = protocol_crc()
         settings = config.crc()
         values = list(VERSION) + [PROTOCOL_N, protocol.hi, protocol.lo]
         values += [board.id[i] << 8 | board.id[i + 1] for i in range(0, 8, 2)]
-        values += [board.reset_cause_n, settings.hi, settings.lo, 0, config.period_ms]
+        values += [board.reset_cause_n, settings.hi, settings.lo, not_monitoring_n, config.period_ms]
         for i in range(record.field_n):
             record.values[i] = values[i]
         self._offer(record, True)
@@ -130,8 +131,8 @@ class Telemetry:
         self._link.offer(self._encoder.line, n, True)
 
     def text(self, text: str) -> None:
-        """The answer to a bare command: a line that is not a record."""
-        padding = " " * (-(len(text) + 1) % GRAIN_N)
+        """The answer to a bare command: a line that is not a record, and fills its packets by itself."""
+        padding = " " * (-(len(text) + 1) % PACKET_N)
         line = bytearray((text + padding + "\n").encode())
         self._link.offer(line, len(line), True)
 
@@ -143,11 +144,5 @@ class Telemetry:
 def _load_channels(record: Record, source: Sample) -> None:
     record.seq = source.seq
     record.t_ms = source.t_ms
-    absent = 0
-    for channel in range(CHANNEL_N):
-        if usable(source.status[channel]):
-            record.values[channel] = source.values[channel]
-        else:
-            absent |= 1 << channel
-    record.absent = absent
+    record.absent = copy_usable(record.values, source.values, source.status, CHANNEL_N, SPEC_HIGH)
     record.values[CHANNEL_N] = source.status_bits()

@@ -6,9 +6,9 @@ A record is one printable line of integers,
 
 `$`, the letter of its kind, `seq` (counts the records of that kind, so a gap tells what was lost),
 `t_ms` (board time, wrapping at 2**30), the fields of KINDS in order, `*` and the CRC-32 of everything
-between `$` and `*` in hexadecimal, then spaces up to a length that the port takes whole. An empty field
-has no value. Lines that do not start with `$` are text for people: replies to bare SCPI, the REPL, a
-traceback.
+between `$` and `*` in hexadecimal. Carriage returns between lines mean nothing: they fill the cable's packets (see
+link). An empty field has no value. Lines that do not start with `$` are text for people: replies to bare SCPI, the
+REPL, a traceback.
 
 The board only encodes: nothing is allocated after __init__ and nothing blocks. The laptop decodes
 with the same file: bad lines are counted and skipped at the next newline, unknown
@@ -18,11 +18,11 @@ may be one version apart.
 
 from array import array
 
+from .kernels import crc32, put_end, put_record
 from .port import const
 
 PROTOCOL_N = const(1)
 LINE_MAX_N = const(120)
-GRAIN_N = const(8)  # every line is a multiple of this long; see boards.pico.Console
 SEQ_MASK = const((1 << 30) - 1)
 
 _CHANNEL_FIELDS = (
@@ -117,23 +117,14 @@ REPLY_LETTER = "R"  # $R,<id>,<t_ms>,<text>: the answer to a command sent as "@<
 
 _DOLLAR = const(36)
 _STAR = const(42)
-_ZERO = const(48)
 _COMMA = const(44)
-_MINUS = const(45)
 _NEWLINE = const(10)
-_SPACE = const(32)
 _QUESTION = const(63)
 
-_HEX = b"0123456789ABCDEF"
 
-
-def _crc_tables() -> tuple:
-    """CRC-32 (IEEE 802.3, reflected 0xEDB88320) of every byte, as upper and lower halves.
-
-    Halves, because a 32-bit value does not fit the board's 31-bit small integers.
-    """
-    high = array("H", bytes(512))
-    low = array("H", bytes(512))
+def _crc_table() -> array:
+    """CRC-32 (IEEE 802.3, reflected 0xEDB88320) of every byte: 256 upper halves, then 256 lower."""
+    table = array("H", bytes(1024))
     for byte in range(256):
         hi, lo = 0, byte
         for _ in range(8):
@@ -143,12 +134,12 @@ def _crc_tables() -> tuple:
             if carry:
                 hi ^= 0xEDB8
                 lo ^= 0x8320
-        high[byte] = hi
-        low[byte] = lo
-    return high, low
+        table[byte] = hi
+        table[256 + byte] = lo
+    return table
 
 
-_CRC_HIGH, _CRC_LOW = _crc_tables()
+_CRC_TABLE = _crc_table()
 
 
 class Crc32:
@@ -157,18 +148,13 @@ class Crc32:
     def __init__(self) -> None:
         self.hi = 0
         self.lo = 0
+        self._halves = array("H", bytes(4))
 
     def of(self, data, start: int, stop: int) -> None:
         """Set hi and lo to the CRC of data[start:stop]."""
-        high = _CRC_HIGH
-        low = _CRC_LOW
-        hi = lo = 0xFFFF
-        for at in range(start, stop):
-            byte = (lo ^ data[at]) & 255
-            lo = ((lo >> 8) | ((hi & 255) << 8)) ^ low[byte]  # 16b
-            hi = (hi >> 8) ^ high[byte]
-        self.hi = hi ^ 0xFFFF
-        self.lo = lo ^ 0xFFFF
+        crc32(data, start, stop, _CRC_TABLE, self._halves)
+        self.hi = self._halves[0]
+        self.lo = self._halves[1]
 
 
 def protocol_crc() -> Crc32:
@@ -205,85 +191,35 @@ class Encoder:
         # A record of more than LINE_MAX_N would be a fault of KINDS; the room beyond makes it visible.
         self.line = bytearray(2 * LINE_MAX_N)
         self.n = 0
-        self._crc = Crc32()
-        self._digits = bytearray(10)
+        self._crc = array("H", bytes(4))
+        self._no_values = array("i")
 
     def record(self, record: Record) -> int:
         """Encode a record; returns the length of the line."""
-        self._begin(record.letter, record.seq, record.t_ms)
-        absent = record.absent
-        values = record.values
-        for i in range(record.field_n):
-            self._byte(_COMMA)
-            if not (absent >> i) & 1:
-                self._int(values[i])
-        return self._finish()
+        return self._end(
+            put_record(self.line, record.letter, record.seq, record.t_ms, record.values, record.field_n, record.absent)
+        )
 
     def reply(self, reply_id: int, t_ms: int, text: str) -> int:
         """Encode the answer to a tagged command; text beyond the line's limit is cut.
 
         Not on the sample's path: encoding the text allocates.
         """
-        self._begin(ord(REPLY_LETTER), reply_id, t_ms)
-        self._byte(_COMMA)
+        line = self.line
+        n = put_record(line, ord(REPLY_LETTER), reply_id, t_ms, self._no_values, 0, 0)
+        line[n] = _COMMA
+        n += 1
         for byte in text.encode():
-            if self.n >= LINE_MAX_N - 10:
+            if n >= LINE_MAX_N - 10:
                 break
-            self._byte(byte if 32 <= byte < 127 and byte != _STAR and byte != _DOLLAR else _QUESTION)
-        return self._finish()
-
-    def _begin(self, letter: int, seq: int, t_ms: int) -> None:
-        self.line[0] = _DOLLAR
-        self.line[1] = letter
-        self.n = 2
-        self._byte(_COMMA)
-        self._int(seq)
-        self._byte(_COMMA)
-        self._int(t_ms)
-
-    def _finish(self) -> int:
-        line = self.line
-        n = self.n
-        crc = self._crc
-        crc.of(line, 1, n)
-        line[n] = _STAR
-        for i in range(4):
-            shift = 12 - 4 * i
-            line[n + 1 + i] = _HEX[(crc.hi >> shift) & 15]
-            line[n + 5 + i] = _HEX[(crc.lo >> shift) & 15]
-        n += 9
-        while n % GRAIN_N != GRAIN_N - 1:
-            line[n] = _SPACE
+            line[n] = byte if 32 <= byte < 127 and byte != _STAR and byte != _DOLLAR else _QUESTION
             n += 1
-        line[n] = _NEWLINE
-        self.n = n + 1
+        return self._end(n)
+
+    def _end(self, n: int) -> int:
+        crc32(self.line, 1, n, _CRC_TABLE, self._crc)
+        self.n = put_end(self.line, n, self._crc)
         return self.n
-
-    def _byte(self, byte: int) -> None:
-        self.line[self.n] = byte
-        self.n += 1
-
-    def _int(self, value: int) -> None:
-        line = self.line
-        n = self.n
-        if value < 0:
-            line[n] = _MINUS
-            n += 1
-            value = -value
-        digits = self._digits
-        count = 0
-        while True:
-            quotient = value // 10
-            digits[count] = _ZERO + value - quotient * 10
-            count += 1
-            value = quotient
-            if value == 0:
-                break
-        while count:
-            count -= 1
-            line[n] = digits[count]
-            n += 1
-        self.n = n
 
 
 class Message:

@@ -11,7 +11,6 @@ import machine
 from machine import I2C, WDT, Pin
 
 from ..port import const
-from ..wire import GRAIN_N
 
 _I2C_SDA = const(4)
 _I2C_SCL = const(5)
@@ -23,21 +22,27 @@ _HORN = const(11)
 _LAMP_ALARM = const(12)
 _LAMP_FAULT = const(13)
 _ACKNOWLEDGE = const(15)
+_ESCAPE = const(22)
 
-# RP2040 datasheet: 4.7.6 CTRL of the watchdog, through its clearing alias (2.1.2).
+# RP2040 datasheet: 4.7.6 CTRL of the watchdog, through its clearing alias (2.1.2), and REASON.
 _WATCHDOG_CTRL_CLEAR = 0x4005_B000
 _WATCHDOG_ENABLE = 1 << 30
+_WATCHDOG_REASON = 0x4005_8008
+_REASON_FORCED = const(2)
 
 _NO_BYTE = const(-1)
-_RESET_CAUSE_SOFTWARE = const(2)
+# reset_cause_n of the boot record.
+RESET_POWER_ON = const(1)
+RESET_SOFTWARE = const(2)
+RESET_WATCHDOG = const(3)
 
 
 class Console:
     """The USB serial port, which is the REPL's too: Ctrl-C still interrupts.
 
     The port can be asked only whether it takes anything at all; a write that needs more room than there is
-    blocks until the host reads, half a second or more. Lines come in multiples of GRAIN_N (see wire), the
-    port's buffer of 256 bytes and its packets of 64 are multiples too: so where it takes one byte it takes a grain.
+    blocks until the host reads, half a second or more. Its buffer of 256 bytes is sent in packets of 64: while all
+    writes are packets (see link), it has room for a whole one where it has any.
     """
 
     def __init__(self) -> None:
@@ -49,15 +54,12 @@ class Console:
         self._writable.register(sys.stdout, select.POLLOUT)
         self._byte = bytearray(1)
 
-    def write_some(self, buffer: bytearray, start: int, n: int) -> int:
-        """Write from buffer[start] on, at most n bytes, what the port takes now; returns how many went."""
-        end = start + n
-        at = start
-        while at < end and self._takes():
-            grain_n = min(GRAIN_N, end - at)
-            self._output.write(buffer, at, grain_n)
-            at += grain_n
-        return at - start
+    def write_packet(self, buffer: bytearray, start: int, n: int) -> bool:
+        """Write buffer[start:start+n] if the port takes it now; returns whether it did. n is always the same."""
+        for _ in self._writable.ipoll(0):
+            self._output.write(buffer, start, n)
+            return True
+        return False
 
     def read_byte(self) -> int:
         """The next byte that has come in, or -1."""
@@ -66,17 +68,27 @@ class Console:
                 return self._byte[0]
         return _NO_BYTE
 
-    def _takes(self) -> bool:
-        for _ in self._writable.ipoll(0):
-            return True
-        return False
+
+def escape_held() -> bool:
+    """Whether a person holds the board back: the escape pin is pulled to ground."""
+    return not Pin(_ESCAPE, Pin.IN, Pin.PULL_UP).value()
+
+
+def _reset_cause_n() -> int:
+    cause = machine.reset_cause()
+    if cause == machine.PWRON_RESET:
+        return RESET_POWER_ON
+    # The rp2 port restarts by the watchdog in machine.reset() too, and calls both WDT_RESET.
+    if cause != machine.WDT_RESET or machine.mem32[_WATCHDOG_REASON] & _REASON_FORCED:
+        return RESET_SOFTWARE
+    return RESET_WATCHDOG
 
 
 class Board:
     """What the firmware uses of the board.
 
-    i2c: the sensor bus. id: eight bytes of this chip's own. reset_cause_n: 1 power on, 2 software or pin, 3
-    watchdog; the rp2 port reports its own machine.reset() as the watchdog's, which it uses for it.
+    i2c: the sensor bus. id: eight bytes of this chip's own. reset_cause_n: RESET_POWER_ON (a pulse on
+    RUN too), RESET_SOFTWARE or RESET_WATCHDOG.
     """
 
     def __init__(self) -> None:
@@ -89,8 +101,7 @@ class Board:
         self._watchdog: WDT | None = None
         self.i2c = I2C(0, sda=Pin(_I2C_SDA), scl=Pin(_I2C_SCL), freq=_I2C_HZ, timeout=_I2C_TIMEOUT_US)
         self.id = machine.unique_id()
-        cause = machine.reset_cause()
-        self.reset_cause_n = cause if cause in (machine.PWRON_RESET, machine.WDT_RESET) else _RESET_CAUSE_SOFTWARE
+        self.reset_cause_n = _reset_cause_n()
         self.console = Console()
 
     def start_watchdog(self, timeout_ms: int) -> None:

@@ -41,13 +41,13 @@ class ADS1115:
         self._i2c.writeto(self._address, self._command)
 
     def ready(self) -> bool:
-        """Whether the conversion begun by start() has ended.
+        """Whether the conversion begun by start() has ended; the pointer stands where start() left it.
 
         A chip that lost its supply meanwhile shows its reset settings (8583h) and a result of 0: for it
         this stays False, since that 0 was never measured (section 9.6.2).
         """
         word = self._word
-        self._i2c.readfrom_mem_into(self._address, _CONFIG, word)
+        self._i2c.readfrom_into(self._address, word)
         return word[0] == self._command[1] and word[1] == _DR_128_SPS_COMPARATOR_OFF
 
     def read_raw(self) -> int:

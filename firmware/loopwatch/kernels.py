@@ -1,0 +1,134 @@
+"""The innermost loops over bytes and samples: digits, check sum, copying.
+
+Every function takes buffers and integers, allocates nothing and leaves room to the caller: nothing
+checks the ends of a buffer here. One source for all: plain Python on the laptop and the MicroPython VM, machine code
+on the board (loopwatch_host.firmware_build), where the interpreter would take 15 times as long.
+
+So it keeps to what both do alike. Annotations are those of viper: ptr8, ptr16 and ptr32 for items of 8, 16 and 32 bits,
+int for numbers, a result always. Values stay inside 32 bits; constants are folded; nothing of ours is called.
+"""
+
+from .port import const, ptr8, ptr16, ptr32
+
+_MINUS = const(45)
+_COMMA = const(44)
+_DOLLAR = const(36)
+_STAR = const(42)
+_ZERO = const(48)
+_NEWLINE = const(10)
+_A_LESS_TEN = const(55)
+_DIGITS_MAX_N = const(10)
+
+
+def put_record(line: ptr8, letter: int, seq: int, t_ms: int, values: ptr32, field_n: int, absent: int) -> int:
+    """Write `$S,seq,t_ms` and the fields after it, each with its comma; returns the length.
+
+    A field whose bit in absent is set stays empty. Values from -2**31 + 1 on; 10 bytes beyond the end are scratch.
+    """
+    line[0] = _DOLLAR
+    line[1] = letter
+    n = 2
+    for i in range(-2, field_n):
+        line[n] = _COMMA
+        n += 1
+        if i == -2:
+            value = seq
+        elif i == -1:
+            value = t_ms
+        elif absent >> i & 1:
+            continue
+        else:
+            value = values[i]
+        if value < 0:
+            line[n] = _MINUS
+            n += 1
+            value = -value
+        # The digits come last first: from the end of the scratch downwards, then to where they belong.
+        end = n + _DIGITS_MAX_N
+        at = end
+        while True:
+            quotient = value // 10
+            at -= 1
+            line[at] = _ZERO + value - quotient * 10
+            value = quotient
+            if value == 0:
+                break
+        while at < end:
+            line[n] = line[at]
+            n += 1
+            at += 1
+    return n
+
+
+def put_end(line: ptr8, n: int, crc: ptr16) -> int:
+    """End a record of n bytes: `*`, the eight digits of the CRC (upper and lower half), newline; returns the length."""
+    line[n] = _STAR
+    n += 1
+    for i in range(8):
+        digit = crc[i >> 2] >> (12 - ((i & 3) << 2)) & 15
+        line[n] = digit + (_ZERO if digit < 10 else _A_LESS_TEN)
+        n += 1
+    line[n] = _NEWLINE
+    return n + 1
+
+
+def crc32(data: ptr8, start: int, stop: int, table: ptr16, crc: ptr16) -> int:
+    """CRC-32 (IEEE 802.3) of data[start:stop] into crc, as upper and lower half; returns the lower.
+
+    table: of every byte the upper, then the lower halves. Halves, because a 32-bit value does not fit the
+    board's 31-bit small integers.
+    """
+    hi = 0xFFFF
+    lo = 0xFFFF
+    for at in range(start, stop):
+        byte = (lo ^ data[at]) & 255
+        lo = ((lo >> 8) | ((hi & 255) << 8)) ^ table[256 + byte]  # 16b
+        hi = (hi >> 8) ^ table[byte]
+    crc[0] = hi ^ 0xFFFF
+    lo ^= 0xFFFF
+    crc[1] = lo
+    return lo
+
+
+def copy_into_ring(ring: ptr8, ring_n: int, at: int, line: ptr8, n: int) -> int:
+    """Copy line[0:n] into the ring from `at` on, n <= ring_n; returns the place after it."""
+    for i in range(n):
+        ring[at] = line[i]
+        at += 1
+        if at == ring_n:
+            at = 0
+    return at
+
+
+def copy_usable(fields: ptr32, values: ptr32, status: ptr8, n: int, usable_max: int) -> int:
+    """Copy the n channels' values that have one; returns a bit for each that has none.
+
+    A status up to usable_max has a value.
+    """
+    absent = 0
+    for i in range(n):
+        if status[i] <= usable_max:
+            fields[i] = values[i]
+        else:
+            absent |= 1 << i
+    return absent
+
+
+def pack(codes: ptr8, n: int, code_bits: int) -> int:
+    """n codes of code_bits in one integer, the first one lowest; 30 bits at most."""
+    bits = 0
+    for i in range(n):
+        bits |= codes[i] << (i * code_bits)
+    return bits
+
+
+def sort(values: ptr32, n: int) -> int:
+    """Put values[0:n] in ascending order; returns n."""
+    for i in range(1, n):
+        value = values[i]
+        at = i
+        while at > 0 and values[at - 1] > value:
+            values[at] = values[at - 1]
+            at -= 1
+        values[at] = value
+    return n

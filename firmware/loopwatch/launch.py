@@ -1,0 +1,86 @@
+"""From main.py to the watch, and back after a crash: what every start of the board goes through.
+
+    found at the start                                        what happens
+    the escape pin held low                                   the REPL, nothing is started
+    the watchdog has restarted the board                      counted as a crash, then as below
+    three crashes in a row, firmware on trial, other whole    the other firmware is put in force, restart
+    three crashes in a row                                    safe mode
+    otherwise                                                 the watch; an exception out of it is kept, restart
+
+Switching the board off and on gives a firmware in safe mode one more try. Ctrl-C ends everything at the REPL with
+the watchdog off.
+"""
+
+from . import slots
+from .boards.pico import RESET_POWER_ON, RESET_WATCHDOG, Board, escape_held
+from .crash import Crashes, last_words, traceback_of
+from .port import const, sleep_ms
+
+LOADING_MS = const(8_000)  # for the imports; the chip's longest is 8388
+PARTING_MS = const(1_000)  # for the traceback to leave, and for Ctrl-C to be heard, before a restart
+
+RETURNED_WORDS = "new firmware failed, the old one is back: "
+
+
+def run() -> None:
+    """Run the firmware; returns when the REPL is wanted."""
+    if escape_held():
+        print("loopwatch: not started, the escape pin is held low")
+        return
+    board = Board()
+    try:
+        _run(board)
+    except KeyboardInterrupt:
+        board.safe()
+    finally:
+        board.stop_watchdog()
+
+
+def _run(board: Board) -> None:
+    crashes = Crashes()
+    pointer = slots.Slots()
+    if board.reset_cause_n == RESET_POWER_ON:
+        crashes.try_once_more()
+    elif board.reset_cause_n == RESET_WATCHDOG and not crashes.many():
+        crashes.note("Hang: the firmware stopped, and the watchdog restarted the board\n")
+    board.start_watchdog(LOADING_MS)
+    if not crashes.many():
+        try:
+            _watch(board, crashes, pointer)
+            return
+        except Exception as error:
+            board.safe()
+            text = traceback_of(error)
+        crashes.note(text)
+        print(text)
+        _restart(board)
+    if pointer.give_back():
+        crashes.forget()
+        _restart(board)
+    from .safe_mode import SafeMode
+
+    SafeMode(board, "{} crashes in a row, the last: {}".format(crashes.in_a_row_n, last_words())).run()
+
+
+def _watch(board: Board, crashes: Crashes, pointer: slots.Slots) -> None:
+    # Imported here, because that a module cannot be loaded is a crash like any other.
+    from . import scpi
+    from .app import App
+    from .config import Config
+
+    def healthy() -> None:
+        crashes.forget()
+        pointer.confirm()
+
+    app = App(board, Config(), healthy)
+    if pointer.state == slots.RETURNED:
+        why = RETURNED_WORDS + last_words()
+        app.telemetry.text("loopwatch: " + why)
+        app.desk.note(scpi.SYSTEM_ERROR, why)
+    app.run()
+
+
+def _restart(board: Board) -> None:
+    board.feed()
+    sleep_ms(PARTING_MS)
+    board.reset()
