@@ -210,6 +210,26 @@ def test_the_board_file_has_the_acknowledge_button_on_its_pin_with_a_pull_up():
     assert PINMAP["inputs"]["ack"]["pressed"] == 0
 
 
+def test_the_board_file_has_the_boot_escape_on_its_pin():
+    (function,) = (node for node in BOARD.body if isinstance(node, ast.FunctionDef) and node.name == "escape_held")
+    (pin,) = (node for node in ast.walk(function) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Pin")
+    assert gpio_of(pin.args[0]) == PINMAP["inputs"]["boot_escape"]["gpio"]
+    assert [ast.unparse(word) for word in pin.args[1:]] == ["Pin.IN", "Pin.PULL_UP"]
+    assert PINMAP["inputs"]["boot_escape"]["pressed"] == 0
+
+
+def test_every_cable_goes_to_a_connector_of_its_own_and_names_each_end():
+    cables = PINMAP["cables"]
+    assert len({cable["connector"] for cable in cables.values()}) == len(cables)
+    for name, cable in cables.items():
+        assert len(cable["pins"]) == len(cable["far"]), name
+        assert 0 < cable["length_m"] <= cable["most_m"], name
+        twisted = [pin for pair in cable["pairs"] for pin in pair]
+        assert len(twisted) == len(set(twisted)) and set(twisted) <= set(range(1, len(cable["pins"]) + 1)), name
+    # Every channel but the rail's has a cable of its name.
+    assert {channel.rpartition("_")[0] for channel in CHANNELS if channel != "rail_mv"} <= set(cables)
+
+
 def test_the_board_file_has_the_bus_of_the_map():
     (call,) = calls_in_board("I2C").values()
     words = {word.arg: word.value for word in call.keywords}
