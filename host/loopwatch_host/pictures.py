@@ -1,61 +1,197 @@
-"""The pictures in README, drawn from the running program: `python -m loopwatch_host.pictures FOLDER`."""
+"""The pictures in README, drawn from the running program: `python -m loopwatch_host.pictures FOLDER [NAME…]`.
 
-import io
+Each state is reached by the unchanged firmware on the virtual bench; the dashboard and the page then show it as they
+would on a desk. Needs Chromium, which turns both into PNG.
+"""
+
+import asyncio
 import re
 import sys
-from contextlib import ExitStack
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from rich._export_format import CONSOLE_SVG_FORMAT
-from rich.console import Console
-from rich.terminal_theme import MONOKAI
 
 from .bench.runner import consume, step_words
 from .bench.scenario import load_scenario
 from .bench.vm import VmTarget
 from .bench.world import World
+from .browser import Browser
 from .client import Client
-from .monitor import LineView
+from .dashboard.app import Dashboard
+from .desk.loop import Loop
+from .errors import LoopwatchError
+from .messages import Disconnected, Message, Record
+from .store import Store
+from .web.feed import Feed
+from .web.guard import Guard
+from .web.server import listen, make_app, serve
 
-SHOWN_FROM_S = 36.0
-SHOWN_TO_S = 66.0
-WIDTH_N = 168
+BEGUN_S = 1_790_000_000.0  # the same time of day in every drawing
+STEP_S = 0.5
+SILENT_S = 12.0
+DISCONNECT_TIMEOUT_S = 10.0
 
-# The picture names no font to be fetched: the reader's own monospace will do.
-SVG_FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+TERMINAL_SIZE = (150, 42)
+NARROW_SIZE = (64, 28)
+TERMINAL_WIDTH_PX = 1400
+DESK_PX = (1360, 800)
+PHONE_PX = (390, 844)
+LOADED = "loopwatch.charts.coarse.length + loopwatch.charts.past.decided.t.length > 20"
 
 
-def monitor_svg(scenario: str = "demo") -> str:
-    """The line view of a scenario around its leak, as a drawing of a terminal."""
-    console = Console(file=io.StringIO(), width=WIDTH_N, force_terminal=True, color_system="truecolor", record=True)
-    script = load_scenario(scenario)
-    world = World(script)
-    to_come = list(script.events)
-    with ExitStack() as opened:
-        target = opened.enter_context(VmTarget(world))
-        client = Client(target.port, greet=False)
-        heard = client.subscribe()
-        opened.enter_context(client)
-        view = LineView(console, board_time=True)
-        end_s = 0.0
-        while end_s < SHOWN_TO_S:
-            end_s += 0.5
-            target.advance_to(end_s)
-            consume(client, target)
-            while to_come and to_come[0].at_s <= end_s:
-                view.narrate(step_words(to_come.pop(0)))
-            for message in heard.drain():
-                view.show(message)
-            if end_s == SHOWN_FROM_S:
-                console.export_text(clear=True)
-    return console.export_svg(title="make run", theme=MONOKAI, code_format=SVG_FORMAT)
+@dataclass(frozen=True)
+class State:
+    """A state of the loop worth a picture: a scenario at a moment, and whether the cable is pulled then."""
+
+    name: str
+    scenario: str
+    at_s: float
+    unplugged: bool = False
+
+
+STATES = (
+    State("normal", "demo", 38.5),
+    State("leak", "demo", 75.5),
+    State("fault", "shorted", 78.5),
+    State("disconnected", "demo", 38.5, unplugged=True),
+)
+
+
+class Stage:
+    """A virtual board brought to a state, with everything that it has said until then."""
+
+    def __init__(self, folder: Path, state: State) -> None:
+        self.log = folder / f"{state.name}.db"
+        self._passed_s = 0.0
+        self.loop = Loop(board_time=True, clock_s=lambda: self._passed_s)
+        self.feed = Feed(self.loop, wall_s=lambda: BEGUN_S + self._passed_s)
+        script = load_scenario(state.scenario)
+        self.title = f"{script.name}: {script.title}"
+        to_come = list(script.events)
+        with ExitStack() as opened:
+            store = opened.enter_context(Store(self.log, "pictures"))
+            target = opened.enter_context(VmTarget(World(script)))
+            client = Client(target.port, greet=False)
+            heard = client.subscribe()
+            opened.enter_context(client)
+            while self._passed_s < state.at_s:
+                self._passed_s += STEP_S
+                target.advance_to(self._passed_s)
+                consume(client, target)
+                while to_come and to_come[0].at_s <= self._passed_s:
+                    self.feed.narrate(step_words(to_come.pop(0)))
+                for message in heard.drain():
+                    self._take(message, store)
+            if state.unplugged:
+                target.stop()
+                last = heard.get(DISCONNECT_TIMEOUT_S)
+                while last and not isinstance(last, Disconnected):
+                    last = heard.get(DISCONNECT_TIMEOUT_S)
+                if last is None:
+                    raise LoopwatchError("the client did not notice that the board is gone")
+                self._take(last, store)
+                self._passed_s += SILENT_S
+
+    def _take(self, message: Message, store: Store) -> None:
+        """The board was hurried; its messages are dated as if it had not been."""
+        passed_s = message.t_ms / 1000 if isinstance(message, Record) else self._passed_s
+        dated = replace(message, at_s=BEGUN_S + passed_s)
+        store.add(dated)
+        self.feed.show(dated)
+
+
+def terminal_svg(stage: Stage, size: tuple[int, int]) -> str:
+    """The dashboard on a terminal of so many columns and lines, as a drawing that fetches no font."""
+
+    async def drawn() -> str:
+        dashboard = Dashboard(stage.loop, stage.title, lambda: True, print, print)
+        async with dashboard.run_test(size=size) as pilot:
+            await pilot.pause()
+            dashboard.draw()
+            await pilot.pause()
+            return dashboard.export_screenshot(title="loopwatch run")
+
+    return re.sub(r"@font-face \{.*?\}\s*", "", asyncio.run(drawn()), flags=re.DOTALL)
+
+
+def terminal_png(browser: Browser, folder: Path, svg: str, width_px: int) -> bytes:
+    """A drawing of a terminal as PNG."""
+    box = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0]
+    height_px = round(width_px * float(box[1]) / float(box[0]))
+    page_file = folder / "terminal.html"
+    page_file.write_text(f"<style>body {{ margin: 0 }} svg {{ width: {width_px}px }}</style>{svg}", encoding="utf-8")
+    with closing(browser.page()) as page:
+        page.size(width_px, height_px)
+        page.open(page_file.as_uri())
+        return page.png()
+
+
+@contextmanager
+def served(stage: Stage) -> Iterator[str]:
+    """The page of a stage; gives its address."""
+    ended = threading.Event()
+    guard = Guard("127.0.0.1")
+    with listen("127.0.0.1", 0) as listening:
+        app = make_app(stage.feed, guard, stage.log, lambda name: None, lambda name: None)
+        serving = serve(app, stage.feed, listening, lambda: not ended.is_set())
+        thread = threading.Thread(target=asyncio.run, args=(serving,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        finally:
+            ended.set()
+            thread.join()
+
+
+def page_png(browser: Browser, address: str, size_px: tuple[int, int], scheme: str, scale: float = 1.0) -> bytes:
+    """The page in a window of this size."""
+    with closing(browser.page()) as page:
+        page.size(*size_px, scale, mobile=size_px == PHONE_PX)
+        page.prefer(scheme)
+        page.open(address)
+        page.wait(LOADED, 20.0)
+        drawn_n = page.evaluate("loopwatch.charts.drawN")
+        page.wait(f"loopwatch.charts.drawN > {drawn_n} + 3", 20.0)
+        return page.png()
+
+
+def pictures(browser: Browser, folder: Path, state: State) -> dict[str, Callable[[], bytes]]:
+    """Every picture of a state by its file's name, to be drawn when asked for."""
+    stage = Stage(folder, state)
+
+    def page(size_px: tuple[int, int], scheme: str, scale: float = 1.0) -> bytes:
+        with served(stage) as address:
+            return page_png(browser, address, size_px, scheme, scale)
+
+    named: dict[str, Callable[[], bytes]] = {
+        f"terminal-{state.name}.png": lambda: terminal_png(
+            browser, folder, terminal_svg(stage, TERMINAL_SIZE), TERMINAL_WIDTH_PX
+        ),
+        f"web-{state.name}.png": lambda: page(DESK_PX, "dark"),
+    }
+    if state.name == "leak":
+        named["terminal-narrow.png"] = lambda: terminal_png(browser, folder, terminal_svg(stage, NARROW_SIZE), 640)
+        named["web-light.png"] = lambda: page(DESK_PX, "light")
+        named["web-phone.png"] = lambda: page(PHONE_PX, "light", scale=1.5)
+    return named
 
 
 def main() -> None:
-    """Draw every picture into the folder named on the command line."""
-    folder = Path(sys.argv[1])
-    folder.mkdir(exist_ok=True)
-    (folder / "monitor.svg").write_text(monitor_svg(), encoding="utf-8")
+    """Draw every picture, or those named, into the folder named on the command line."""
+    into, wanted = Path(sys.argv[1]), sys.argv[2:]
+    into.mkdir(exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="loopwatch-pictures-") as scratch, Browser() as browser:
+            for state in STATES:
+                for name, drawn in pictures(browser, Path(scratch), state).items():
+                    if not wanted or name in wanted:
+                        (into / name).write_bytes(drawn())
+                        print(into / name)
+    except LoopwatchError as error:
+        sys.exit(f"pictures: {error}")
 
 
 if __name__ == "__main__":

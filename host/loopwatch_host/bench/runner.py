@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from .scenario import Command, Leak, PowerCut, Scenario, load_scenario
 from .target import TargetError, VirtualTarget
 from .world import World
 
+VIRTUAL_KINDS = ("vm", "pico")
+BOARD_ID = bytes.fromhex("e6614104032d5a2b")  # the emulated Pico's own
 STEP_S = 0.5
 CONSUME_TIMEOUT_S = 30.0
 
@@ -145,22 +148,25 @@ class Truth:
         return self._lost_ml[at - 1] + part * (self._lost_ml[at] - self._lost_ml[at - 1])
 
 
-def make_target(kind: str, world: World, scratch: Path) -> VirtualTarget:
+def make_target(kind: str, world: World, scratch: Path, main: Path | None = None) -> VirtualTarget:
     """The virtual target of this kind (vm, pico) in a world; scratch is a folder that lives as long as it does.
 
-    Raises NoBoard when it is not to be had here, UsageError for another kind.
+    main: the program it runs instead of the firmware's own main.py; without one the board gets the scenario's settings.
+    Both kinds are the same board: one id, and with it one seed of the sampler's dither.
+    Raises NoBoard when the target is not to be had here, UsageError for another kind.
     """
+    if kind not in VIRTUAL_KINDS:
+        raise UsageError(f"no target {kind!r}: vm, pico, serial or serial:PORT")
+    main = main or _main_with_settings(world.scenario, scratch)
     if kind == "vm":
         from .vm import VmTarget
 
-        return VmTarget(world, main=_main_with_settings(world.scenario, scratch))
-    if kind == "pico":
-        try:
-            from .pico.target import PicoTarget
-        except ImportError as error:
-            raise NoBoard(f"no emulated Pico here ({error}): install rp2040py, or use --target vm") from None
-        return PicoTarget(world)
-    raise UsageError(f"no target {kind!r}: vm, pico, serial or serial:PORT")
+        return VmTarget(world, main=main, board_id=BOARD_ID)
+    try:
+        from .pico.target import PicoTarget
+    except ImportError as error:
+        raise NoBoard(f"no emulated Pico here ({error}): install rp2040py, or use --target vm") from None
+    return PicoTarget(world, flash=_pico_flash(main.read_bytes() if main else None))
 
 
 def run_scenario(
@@ -254,6 +260,18 @@ def _run_on_board(
     return _judge(scenario, kind, seed, observed, commands, bad_n, [], onset_s, None, scenario.duration_s, begun_s)
 
 
+@lru_cache(maxsize=4)
+def _pico_flash(main: bytes | None) -> bytes:
+    """Flash of an emulated Pico with this firmware, compiled once; main takes the place of its main.py."""
+    from .pico import flash_image
+    from .pico.target import firmware_flash
+
+    if main is None:
+        return bytes(firmware_flash())
+    flash = _pico_flash(None)
+    return bytes(flash_image.with_files(flash, flash_image.read_files(flash) | {"main.py": main}))
+
+
 def _main_with_settings(scenario: Scenario, scratch: Path) -> Path | None:
     """A main.py that gives the board this scenario's settings; None when they are the defaults.
 
@@ -266,9 +284,8 @@ def _main_with_settings(scenario: Scenario, scratch: Path) -> Path | None:
     given = ", ".join(f"{name}={value}" for name, value in sorted(settings.items()))
     main = scratch / "main.py"
     main.write_text(
-        "from loopwatch.app import App\nfrom loopwatch.boards.pico import Board\n"
-        "from loopwatch.config import Config\n\n"
-        f"App(Board(), Config({given})).run()\n",
+        "from loopwatch import config, launch\n\nConfig = config.Config\n"
+        f"config.Config = lambda: Config({given})\nlaunch.run()\n",
         encoding="utf-8",
     )
     return main

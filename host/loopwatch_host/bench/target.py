@@ -165,7 +165,7 @@ class VirtualTarget(Target):
             if self._pacer is None:
                 self.advance_to(min(self.now_s + step_s, end_s))
             else:
-                self._raise_pace_error()
+                self.check_pace()
                 time.sleep(PACE_STEP_S)
         return True
 
@@ -188,9 +188,10 @@ class VirtualTarget(Target):
         self._pace_ends.set()
         self._pacer.join()
         self._pacer = None
-        self._raise_pace_error()
+        self.check_pace()
 
-    def _raise_pace_error(self) -> None:
+    def check_pace(self) -> None:
+        """Raise what stopped pace() early, once, if anything did."""
         error, self._pace_error = self._pace_error, None
         if error is not None:
             raise error

@@ -15,11 +15,14 @@ from ..errors import LoopwatchError
 from ..stream import HOST_VERSION
 from . import output
 from .bench import bench
+from .doctor import doctor
+from .flash import flash
 from .log import log
 from .monitor import monitor
 from .ports import list_ports
 from .run import run
 from .scenario import app as scenario_app
+from .web import web
 
 app = typer.Typer(
     name="loopwatch",
@@ -46,9 +49,12 @@ def _options(
 
 app.command()(run)
 app.command()(monitor)
+app.command()(web)
 app.command()(log)
 app.command("ports")(list_ports)
 app.command()(bench)
+app.command()(doctor)
+app.command()(flash)
 app.add_typer(scenario_app, name="scenario")
 
 

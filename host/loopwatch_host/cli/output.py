@@ -5,6 +5,7 @@ terminal and NO_COLOR.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,11 @@ def answers() -> Console:
 def notes() -> Console:
     """The console for everything else."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def has_screen() -> bool:
+    """Whether a person sits at a terminal that a dashboard can be drawn on."""
+    return os.environ.get("TERM") != "dumb" and all(f.isatty() for f in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def document(content: Any) -> None:

@@ -5,7 +5,7 @@ from rich.table import Table
 
 from ..bench.runner import ScenarioResult, run_scenario
 from ..bench.scenario import load_scenario, scenario_names
-from ..monitor import duration_words
+from ..desk.words import duration_words
 from . import output
 
 app = typer.Typer(help="Scenarios: a loop, what happens to it, and what must be observed.", no_args_is_help=True)

@@ -5,23 +5,40 @@ Ctrl-C, a closed terminal and `kill` end it in the same clean way, with what was
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 
 from ..bench.runner import Observed
 from ..client import Client, Subscription
+from ..desk.words import duration_words
 from ..messages import Message
-from ..monitor import LineView, duration_words
 from ..store import Store
+
+
+class View(Protocol):
+    """Whatever shows a board: the line view, or the model behind a dashboard or a page."""
+
+    @property
+    def alarm_lines(self) -> Iterable[str]:
+        """What was shown of alarms, for the summary at the end."""
+
+    def show(self, message: Message) -> None:
+        """Show one message of the client."""
+
+    def narrate(self, text: str) -> None:
+        """Show what the virtual bench does to the loop."""
+
+    def tick(self) -> None:
+        """Time has passed, whether anything came or not."""
 
 
 class Watch:
     """One sitting in front of a board. view is None when nothing is to be printed."""
 
-    def __init__(self, heard: Subscription, store: Store, view: LineView | None, observed: Observed) -> None:
+    def __init__(self, heard: Subscription, store: Store, view: View | None, observed: Observed) -> None:
         self.observed = observed
         self._heard = heard
         self._store = store

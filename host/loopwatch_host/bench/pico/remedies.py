@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rp2040py import RPI2C, USBCDC, GPIOPin, GPIOPinState, RPUSBController
+from rp2040py.clock.clock import IClock
 from rp2040py.clock.simulation_clock import SimulationClock
 from rp2040py.peripherals.i2c import R_TX_EMPTY
 from rp2040py.peripherals.ssi import RPSSI
@@ -22,8 +23,11 @@ from rp2040py.peripherals.uart import RPUART, UARTDR, UARTTXINTR
 from rp2040py.peripherals.usb import (
     EP0_IN_BUFFER_CONTROL,
     EP15_OUT_BUFFER_CONTROL,
+    INTE,
+    INTR_DEV_SOF,
     SIE_STATUS,
     SIE_SUSPENDED,
+    SOF_RD,
     USB_BUF_CTRL_AVAILABLE,
 )
 
@@ -33,6 +37,7 @@ REMEDIES = {
     "usb_out_waits": "an armed OUT endpoint is answered at once with empty packets, so that the core never sleeps",
     "usb_in_waits": "an IN packet is always taken, so that a host that does not read cannot be shown",
     "usb_suspend_clears": "SIE_STATUS.SUSPENDED is not cleared by writing it, so that a suspend interrupt never ends",
+    "usb_frames_start": "no start of frame reaches a device, so that a flush after connecting waits for ever",
     "i2c_takes_time": "I2C bytes pass in no time when completed at once, and TX_EMPTY does not wait for the byte",
     "i2c_nack_ends": "after a byte without acknowledge TX_EMPTY is not set: ETIMEDOUT instead of EIO",
     "i2c_on_pins": "a bit-banged transfer never reaches the byte hooks, so that scan() and SoftI2C find no chip",
@@ -42,6 +47,7 @@ REMEDIES = {
 }
 
 CORE_NS_PER_CYCLE = 8  # the emulator's clock, 125 MHz
+_FRAME_NS = 1_000_000  # USB 2.0, 7.1.12: full speed
 _UART_BITS_PER_BYTE = 10
 _READ_UNIQUE_ID = 0x4B  # W25Q16JV datasheet, 8.2.32: four dummy bytes, then eight of id
 _UNIQUE_ID_AT = 5
@@ -132,6 +138,38 @@ def usb_suspend_clears(usb: RPUSBController) -> None:
         write(offset, value)
 
     usb.write_uint32 = write_uint32  # type: ignore[method-assign]
+
+
+def usb_frames_start(usb: RPUSBController, clock: IClock) -> None:
+    """Raise INTR.DEV_SOF every frame while the device has it enabled; reading SOF_RD ends it (RP2040 datasheet 4.1.4).
+
+    MicroPython flushes what it could not send before the port was opened on one of these interrupts.
+    """
+    write, read = usb.write_uint32, usb.read_uint32
+
+    def start_frame() -> None:
+        if usb._int_enable & INTR_DEV_SOF:
+            usb._sof_frame_number += 1
+            usb._int_raw |= INTR_DEV_SOF
+            usb.check_interrupts()
+            alarm.schedule(_FRAME_NS)
+
+    alarm = clock.create_alarm(start_frame)
+
+    def write_uint32(offset: int, value: int) -> None:
+        idle = not usb._int_enable & INTR_DEV_SOF
+        write(offset, value)
+        if offset == INTE and idle and usb._int_enable & INTR_DEV_SOF:
+            alarm.schedule(_FRAME_NS)
+
+    def read_uint32(offset: int) -> int:
+        if offset == SOF_RD:
+            usb._int_raw &= ~INTR_DEV_SOF
+            usb.check_interrupts()
+        return read(offset)
+
+    usb.write_uint32 = write_uint32  # type: ignore[method-assign]
+    usb.read_uint32 = read_uint32  # type: ignore[method-assign]
 
 
 def i2c_takes_time(controller: RPI2C, clock: SimulationClock) -> None:

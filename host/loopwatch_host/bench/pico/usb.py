@@ -38,6 +38,8 @@ class UsbHost:
         self._in = None if "usb_in_waits" in without else remedies.InEndpoint(usb)
         if "usb_suspend_clears" not in without:
             remedies.usb_suspend_clears(usb)
+        if "usb_frames_start" not in without:
+            remedies.usb_frames_start(usb, usb.rp2040.clock)
         self._suspend = usb.rp2040.clock.create_alarm(self._bus_quiet)
         self._enumerate = usb.on_usb_enabled
         usb.on_usb_enabled = self._device_attached

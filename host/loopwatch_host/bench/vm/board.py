@@ -31,8 +31,8 @@ LOOK_EVERY_US = 1_000
 FOR_EVER_US = 1 << 62
 MICROPYTHON_MIN = 124  # major * 100 + minor
 
-POWER_ON_CAUSE = 1  # machine.reset_cause() of rp2, which restarts by the watchdog in reset() too
-WATCHDOG_CAUSE = 3
+# RP2040 datasheet 4.7.6, REASON of the watchdog, by target.Reset.cause.
+REASONS = {"power": 0, "watchdog": 1, "hang": 1, "software": 2}
 
 SDA_GPIO = 4
 SCL_GPIO = 5
@@ -57,7 +57,7 @@ class Board:
         self._launch = launch
         self._hang_s = hang_s
         self._board_id = board_id
-        self._cause_n = POWER_ON_CAUSE
+        self._reason_bits = REASONS["power"]
         self._reset_us = 0
         self._watchdog_timeout_us = 0
         self._watchdog_us: int | None = None
@@ -92,7 +92,7 @@ class Board:
         self.resets.append(Reset(self.now_us / 1e6, cause))
         self._console.reset()
         if cause != "soft":
-            self._cause_n = POWER_ON_CAUSE if cause == "power" else WATCHDOG_CAUSE
+            self._reason_bits = REASONS[cause]
             self._reset_us = self.now_us
             self._let_go()
         self._power_up()
@@ -241,7 +241,7 @@ class Board:
                 f"the vm target found MicroPython {version_n // 100}.{version_n % 100}, the firmware needs 1.24 or "
                 f"newer: `pip install {MICROPYTHON_PACKAGE}` in loopwatch's environment"
             )
-        self._result = self._cause_n
+        self._result = self._reason_bits
         self._data = self._board_id
         return BOOT_US
 

@@ -18,7 +18,7 @@ def _start() -> list:
 
     version = sys.implementation.version
     _lockstep.bench = _lockstep.Bench(int(fd))
-    _lockstep.reset_cause, _lockstep.board_id = _lockstep.bench.hello(version[0] * 100 + version[1])
+    _lockstep.reset_reason, _lockstep.board_id = _lockstep.bench.hello(version[0] * 100 + version[1])
     return scripts
 
 

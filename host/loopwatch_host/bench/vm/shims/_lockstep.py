@@ -45,7 +45,7 @@ class Bench:
         self._file = open(fd, "r+b")
 
     def hello(self, version: int) -> tuple:
-        """Report for duty; returns the reset cause and the board's id."""
+        """Report for duty; returns the watchdog's REASON and the board's id."""
         board_id = bytearray(ID_N)
         self.post(HELLO, version, 0)
         self.answer()
@@ -107,5 +107,5 @@ class Bench:
 
 
 bench = None  # set by _board before anything else is imported
-reset_cause = 0
+reset_reason = 0
 board_id = b""

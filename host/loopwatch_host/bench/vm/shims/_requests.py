@@ -16,7 +16,7 @@ WORD_N = 8  # bytes
 ID_N = 8  # bytes
 
 # Answered, and time may pass.
-HELLO = 1  # MicroPython's version as major * 100 + minor; the result is the reset cause
+HELLO = 1  # MicroPython's version as major * 100 + minor; the result is the watchdog's REASON register
 SYNC = 2  # nothing but the time
 SLEEP = 3  # us
 POLL = 4  # timeout us (-1: for ever), WANTS_ bits

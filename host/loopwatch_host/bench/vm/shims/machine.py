@@ -32,7 +32,7 @@ _GPIO_N = 30
 
 def reset_cause() -> int:
     """PWRON_RESET, or WDT_RESET after the watchdog and, as on rp2, after reset()."""
-    return _lockstep.reset_cause
+    return WDT_RESET if _lockstep.reset_reason else PWRON_RESET
 
 
 def unique_id() -> bytes:
@@ -233,11 +233,17 @@ class I2C:
 
 
 class _WatchdogRegisters:
-    """mem32 as far as the watchdog's control register: enough to stop it for a person at the REPL."""
+    """mem32 as far as the watchdog: enough to stop it for a person at the REPL, and to ask why the chip was reset."""
 
     _CONTROL = 0x4005_8000  # RP2040 datasheet 4.7.6, CTRL
+    _REASON = 0x4005_8008  # the same, REASON
     _CONTROL_CLEAR = _CONTROL + 0x3000  # 2.1.2: writing here clears the bits that are set
     _ENABLE = 1 << 30
+
+    def __getitem__(self, address: int) -> int:
+        if address != self._REASON:
+            raise ValueError(f"mem32[0x{address:08x}] is not on this bench")
+        return _lockstep.reset_reason
 
     def __setitem__(self, address: int, value: int) -> None:
         clears = address == self._CONTROL_CLEAR and value & self._ENABLE

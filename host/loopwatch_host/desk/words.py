@@ -1,0 +1,47 @@
+"""Figures as people say them: durations, rates, what a decision tells of a leak."""
+
+from ..messages import Record
+
+
+def duration_words(seconds: float) -> str:
+    """A duration as people say it: `40 s`, `1 min 25 s`, `3 h 10 min`."""
+    whole_s = round(seconds)
+    if whole_s < 60:
+        return f"{whole_s} s"
+    if whole_s < 3600:
+        return f"{whole_s // 60} min {whole_s % 60} s"
+    return f"{whole_s // 3600} h {whole_s % 3600 // 60} min"
+
+
+def rate_words(rate_ul_min: int) -> str:
+    """A leak rate in the unit that suits its size: mL/min from 1 mL/min on, else mL/h."""
+    if abs(rate_ul_min) >= 1000:
+        return f"{rate_ul_min / 1000:.1f} mL/min"
+    return f"{rate_ul_min * 60 / 1000:.1f} mL/h"
+
+
+def volume_words(volume_ul: int) -> str:
+    """A volume in mL."""
+    return f"{volume_ul / 1000:.1f} mL"
+
+
+def clock_words(seconds: float) -> str:
+    """A time since a start, as hours, minutes and seconds."""
+    whole_s = int(seconds)
+    return f"{whole_s // 3600:02}:{whole_s // 60 % 60:02}:{whole_s % 60:02}"
+
+
+def leak_words(decision: Record | None) -> str:
+    """What a decision record says of a leak: rate, volume lost, time left; what it does not know is left out."""
+    if decision is None:
+        return ""
+    words = []
+    rate_ul_min, lost_ul = decision.values["rate_ul_min"], decision.values["lost_ul"]
+    time_left_s = decision.values["time_left_s"]
+    if rate_ul_min is not None:
+        words.append(f"rate {rate_words(rate_ul_min)}")
+    if lost_ul is not None:
+        words.append(f"lost {volume_words(lost_ul)}")
+    if time_left_s is not None:
+        words.append(f"time left {duration_words(time_left_s)}")
+    return "  ".join(words)

@@ -1,0 +1,200 @@
+"""The server behind the page: one process, one thread for the board and the pages, others only for reading the log.
+
+What changes something is a POST below /api/; everything else only looks. Only files of this package and of uPlot are
+served, and the page is told to load nothing from elsewhere.
+"""
+
+import asyncio
+import importlib.util
+import json
+import math
+import socket
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from loopwatch import alarms
+
+from ..client import Pending
+from ..desk import history
+from ..errors import LoopwatchError, UsageError
+from .feed import Feed, setup
+from .guard import COOKIE, HEADER, Guard, refusal
+
+PAGE = Path(__file__).parent / "page"
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
+POINTS_MAX_N = 8_000
+SPAN_DEFAULT_S = 600.0
+STEP_S = 0.02
+PUBLISH_S = 0.1
+
+Order = Callable[[str], Pending | None]
+
+
+def uplot_folder() -> Path:
+    """Where the installed package youplot keeps uPlot."""
+    found = importlib.util.find_spec("youplot")
+    if found is None or found.origin is None:
+        raise LoopwatchError("the package youplot is missing, which carries uPlot: set up .venv again with `make run`")
+    return Path(found.origin).parent / "vendor"
+
+
+def files() -> dict[str, Path]:
+    """Every file that is served, by the name in its address."""
+    uplot = uplot_folder()
+    ours = {path.name: path for path in PAGE.iterdir() if path.suffix in TYPES}
+    return {**ours, "uplot.js": uplot / "uplot.iife.min.js", "uplot.css": uplot / "uplot.min.css"}
+
+
+def make_app(feed: Feed, guard: Guard, log: Path, acknowledge: Order, reset: Order) -> Starlette:
+    """The application for one board; log is the file that the board is kept in."""
+    served = files()
+    page = (PAGE / "index.html").read_text(encoding="utf-8")
+
+    async def index(request: Request) -> Response:
+        if "token" in request.query_params:
+            answer: Response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+            answer.set_cookie(COOKIE, guard.token, httponly=True, samesite="strict")
+            return answer
+        about = {**setup(), "token": guard.token, "header": HEADER}
+        # Inside a script element the only harm is its end tag.
+        return HTMLResponse(page.replace("{{setup}}", json.dumps(about).replace("<", "\\u003c")))
+
+    async def file(request: Request) -> Response:
+        path = served.get(request.path_params["name"])
+        if path is None:
+            return refusal(HTTPStatus.NOT_FOUND, "no such file")
+        return FileResponse(path, media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
+
+    async def stream(request: Request) -> Response:
+        async def events() -> AsyncIterator[str]:
+            async for frame in feed.frames():
+                yield f"data: {frame}\n\n"
+
+        return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    def past(request: Request) -> Response:
+        given = request.query_params
+        try:
+            to_s = float(given.get("to", time.time()))
+            from_s = float(given.get("from", to_s - SPAN_DEFAULT_S))
+            points_n = min(POINTS_MAX_N, max(2, int(given.get("points", "1500"))))
+        except ValueError:
+            return refusal(HTTPStatus.BAD_REQUEST, "from and to are seconds since 1970, points is a whole number")
+        if not (math.isfinite(to_s - from_s) and from_s < to_s):
+            return refusal(HTTPStatus.BAD_REQUEST, "from must be before to")
+        try:
+            return JSONResponse(history.read(log, feed.loop.board_id, from_s, to_s, points_n))
+        except sqlite3.Error as error:
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the log cannot be read now ({error}): try again")
+
+    return Starlette(
+        routes=[
+            Route("/", index),
+            Route("/page/{name}", file),
+            Route("/api/stream", stream),
+            Route("/api/history", past),
+            Route("/api/acknowledge", _ordered(acknowledge), methods=["POST"]),
+            Route("/api/reset", _ordered(reset), methods=["POST"]),
+        ],
+        middleware=[Middleware(Guarded, guard)],
+    )
+
+
+def _ordered(order: Order) -> Callable[[Request], Awaitable[Response]]:
+    """The answer to a POST that carries one alarm's name to the board: what the board said to it."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            name = (await request.json())["alarm"]
+        except (ValueError, KeyError, TypeError):
+            return refusal(HTTPStatus.BAD_REQUEST, 'the body is {"alarm": NAME}')
+        if not isinstance(name, str) or alarms.index_of(name) < 0:
+            return refusal(HTTPStatus.NOT_FOUND, "no alarm of this name")
+        pending = order(name)
+        if pending is None:
+            return refusal(HTTPStatus.CONFLICT, "the board is not connected: nothing was sent")
+        try:
+            return JSONResponse({"reply": await asyncio.to_thread(pending.wait)})
+        except LoopwatchError as error:
+            return refusal(HTTPStatus.CONFLICT, str(error))
+
+    return answer
+
+
+class Guarded:
+    """Asks the guard before anything else, and tells the browser what the page may do."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._app = app
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        looks = request.method in ("GET", "HEAD")
+        refused = self._guard.look(request) if looks else self._guard.act(request)
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = POLICY
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+            await send(message)
+
+        await (refused or self._app)(scope, receive, told)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one. Raises UsageError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"cannot listen on {host} port {port} ({error}): is another page open there? name another with --port"
+        ) from None
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the command, which ends in its own clean way."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signal."""
+        yield
+
+
+async def serve(app: Starlette, feed: Feed, listening: socket.socket, step: Callable[[], bool]) -> None:
+    """Serve pages and call step every STEP_S until it returns False; raises what step raises."""
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        due_s = time.monotonic()
+        while not serving.done() and step():
+            if time.monotonic() >= due_s:
+                due_s = time.monotonic() + PUBLISH_S
+                feed.publish()
+            await asyncio.sleep(STEP_S)
+    finally:
+        feed.close()
+        server.should_exit = True
+        await serving
