@@ -6,14 +6,18 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+DRAWING := $(VENV)/ready-hardware
 STUBS := .stubs/ready
 LOCK_VENV := .venv-lock
 UV := uv==0.13.9
 PIP := -m pip --disable-pip-version-check --no-input
 TESTS := $(BIN)/python -m pytest tests -n auto --maxprocesses 4
 
+TARGET ?= vm
+HIL = .hil/$(subst /,_,$(subst :,_,$(TARGET)))
+
 .DELETE_ON_ERROR:
-.PHONY: help run monitor test check bench pictures lock clean
+.PHONY: help run monitor flash test check hil bench hardware pictures lock clean
 
 help: ## list these targets
 	@awk -F ' *##* *' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +27,9 @@ run: $(READY) ## watch the firmware guard a simulated loop that springs a leak (
 
 monitor: $(READY) ## watch a board on USB: samples and alarms (ARGS="--port ...")
 	@$(BIN)/loopwatch monitor $(ARGS)
+
+flash: $(READY) ## put the firmware on a board on USB (ARGS="--dry-run")
+	@$(BIN)/loopwatch flash $(ARGS)
 
 test: $(READY) ## run all tests that need no hardware (ARGS="-k sampler")
 	@$(TESTS) $(ARGS)
@@ -34,20 +41,31 @@ check: $(READY) $(STUBS) ## lint, format, types of laptop and firmware, then the
 	$(BIN)/mypy --config-file .mypy-firmware.ini
 	@$(TESTS) $(ARGS)
 
+hil: $(READY) ## run the bench's suite on TARGET=vm, pico or serial:PORT; page and JUnit go to .hil (ARGS="-k burst")
+	@$(BIN)/python -m pytest tests/hil --target "$(TARGET)" $(if $(filter serial%,$(TARGET)),-s,-n 2) \
+		--junitxml=$(HIL).xml --page=$(HIL).html $(ARGS)
+
 bench: $(READY) ## measure the budgets and print them with the machine and the date (ARGS="--json")
 	@$(BIN)/loopwatch bench $(ARGS)
 
-pictures: $(READY) ## draw the pictures of README anew, from the running program
-	@$(BIN)/python -m loopwatch_host.pictures .pictures
+hardware: $(DRAWING) ## draw, simulate and check the circuit, wiring, bill and loop anew (ARGS="frontend")
+	@$(BIN)/python hardware/build.py $(ARGS)
+	@$(BIN)/python -m pytest -q tests/unit/test_hardware.py tests/unit/test_hardware_bring_up.py tests/unit/test_pinmap.py
+
+pictures: $(READY) ## draw the pictures of README anew, from the running program; needs Chromium (ARGS="web-leak.png")
+	@$(BIN)/python -m loopwatch_host.pictures .pictures $(ARGS)
 
 # One lock for every Python from 3.10 on. It is made by a resolver in an environment of its own.
 lock: ## pin the dependencies again after a change of host/pyproject.toml (ARGS="--upgrade")
 	@test -x $(LOCK_VENV)/bin/uv || { $(PYTHON) -m venv $(LOCK_VENV) && $(LOCK_VENV)/bin/python $(PIP) install -q $(UV); }
 	$(LOCK_VENV)/bin/uv pip compile -q --no-config --no-python-downloads --universal --python-version 3.10 \
 		--no-header --no-annotate --extra dev $(ARGS) host/pyproject.toml -o host/requirements.txt
+	$(LOCK_VENV)/bin/uv pip compile -q --no-config --no-python-downloads --universal --python-version 3.10 \
+		--no-header --no-annotate --extra hardware $(ARGS) -c host/requirements.txt host/pyproject.toml \
+		-o host/requirements-hardware.txt
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) $(LOCK_VENV) .stubs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOCK_VENV) .stubs .mypy_cache .ruff_cache .pytest_cache .hypothesis .hil
 	find firmware host tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): host/requirements.txt host/pyproject.toml
@@ -65,6 +83,13 @@ $(READY): host/requirements.txt host/pyproject.toml
 	@test "$$(cat $(VENV)/pip_exit)" = 0 || { \
 		echo "The packages could not be installed: pip says why above (no network? then try again with one)."; exit 1; }
 	@$(BIN)/python $(PIP) install -q --no-build-isolation --no-deps -e host
+	@touch $@
+
+$(DRAWING): host/requirements-hardware.txt $(READY)
+	@command -v ngspice >/dev/null && command -v dot >/dev/null || { \
+		echo "hardware needs the programs ngspice and dot. On Debian and Ubuntu: sudo apt install ngspice graphviz"; exit 1; }
+	@echo "adding the drawing tools to $(VENV)"
+	@$(BIN)/python $(PIP) install -q -r host/requirements-hardware.txt
 	@touch $@
 
 $(STUBS): host/requirements-stubs.txt $(READY)

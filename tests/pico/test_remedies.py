@@ -52,6 +52,20 @@ def a_suspend_interrupt_ends(board: Board) -> bool:
     return machine.cycles_n - before_n < 100_000  # of 250 000 when the interrupt never ends
 
 
+def a_full_queue_is_sent_once_the_cable_is_back(board: Board) -> bool:
+    machine, repl = board
+    repl.start(
+        "import select, sys, time\npoll = select.poll()\npoll.register(sys.stdout, select.POLLOUT)\nwhile True:\n"
+        "    time.sleep_ms(5)\n    for _ in poll.ipoll(0):\n        sys.stdout.buffer.write(b'waiting ')"
+    )
+    machine.host.plugged = False
+    machine.run_until(machine.now_us + 400_000)
+    before_n = len(repl.console)
+    machine.host.plugged = True
+    machine.run_until(machine.now_us + SHORT_US)
+    return len(repl.console) > before_n
+
+
 def bytes_take_time(board: Board) -> bool:
     _, repl = board
     program = (
@@ -100,6 +114,7 @@ BEHAVIOUR: dict[str, Callable[[Board], bool]] = {
     "usb_out_waits": sleeps_while_waiting,
     "usb_in_waits": waits_for_a_host_that_does_not_read,
     "usb_suspend_clears": a_suspend_interrupt_ends,
+    "usb_frames_start": a_full_queue_is_sent_once_the_cable_is_back,
     "i2c_takes_time": bytes_take_time,
     "i2c_nack_ends": a_refused_address_is_an_eio,
     "i2c_on_pins": a_scan_finds_the_chip,

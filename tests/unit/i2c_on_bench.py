@@ -19,6 +19,13 @@ class I2C:
         if not acked:
             raise OSError(errno.EIO)
 
+    def readfrom_into(self, address: int, buffer: bytearray) -> None:
+        data, duration_us = self.bus.read(address, len(buffer), self.t_us)
+        self.t_us += duration_us
+        if data is None:
+            raise OSError(errno.EIO)
+        buffer[:] = data
+
     def readfrom_mem_into(self, address: int, register: int, buffer: bytearray) -> None:
         data, duration_us = self.bus.write_then_read(address, bytes([register]), len(buffer), self.t_us)
         self.t_us += duration_us

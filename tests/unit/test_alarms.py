@@ -1,6 +1,8 @@
 """The life of an alarm, by the ISA-18.2 diagram."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loopwatch import alarms
 from loopwatch.alarms import ACKED, FALSE, LATCH, LEAK, NORM, RTNUN, TRUE, UNACK, UNKNOWN
@@ -119,3 +121,20 @@ def test_the_journal_keeps_the_latest_and_says_which_are_gone():
     journal.sent_seq = journal.seq
     journal.resend_after(0)
     assert journal.sent_seq == 5
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([alarms.FALSE, alarms.TRUE, alarms.UNKNOWN]), st.integers(1, 60)), max_size=40)
+)
+def test_while_no_delay_runs_the_same_condition_again_changes_nothing(spells):
+    told_always, told_when_needed = alarms.Alarms(Journal()), alarms.Alarms(Journal())
+    now_ms, previous = 0, None
+    for condition, spell_n in spells:
+        for _ in range(spell_n):
+            now_ms += 100
+            told_always.update(alarms.BLIND, condition, 5, now_ms)
+            if condition != previous or told_when_needed.pending_n:
+                previous = condition
+                told_when_needed.update(alarms.BLIND, condition, 5, now_ms)
+        assert told_always.state == told_when_needed.state
+        assert told_always.pending_n == told_when_needed.pending_n

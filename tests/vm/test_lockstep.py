@@ -219,7 +219,8 @@ def test_the_firmware_runs_twenty_times_faster_than_real_time(bench, capsys):
     with capsys.disabled():
         print(f"\nvm target, full firmware at 10 Hz: {60 / wall_s:.0f} x real time", end=", ")
         print(f"{60 / used_s:.0f} virtual seconds a second of processor time")
-    assert sum(line.startswith("$S,") for line in lines) >= 599
+    # A start takes 0.2 s.
+    assert sum(line.startswith("$S,") for line in lines) >= 597
     # DESIGN section 11. Board and bench take turns, so their processor time is what an idle machine needs;
     # wall time would judge the other tests that run beside this one.
     assert 60 / used_s >= 20

@@ -141,7 +141,7 @@ def test_a_board_without_power_is_silent_until_it_comes_back(bench):
     assert {gpio: level for _, gpio, level in world.pins}[10] == 0
     board.power_on()
     board.advance_to(5.2)
-    assert laptop.received()[len(before) :].startswith(b"$B,0,15,")
+    assert laptop.received()[len(before) :].startswith(b"$B,0,115,")
     assert board.resets == [(5.0, "power")]
 
 

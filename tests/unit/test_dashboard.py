@@ -1,0 +1,458 @@
+"""The terminal dashboard, run without a terminal: what a person sees and what the keys do."""
+
+import asyncio
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from loopwatch import alarms, wire
+from loopwatch_host.dashboard.app import DRAW_LEAST_S, STEP_S, Dashboard
+from loopwatch_host.dashboard.panels import BAR_N, bar
+from loopwatch_host.dashboard.plots import StripChart
+from loopwatch_host.desk.channels import P_STATIC, RESIDUAL
+from loopwatch_host.desk.loop import HISTORY_N, MEMBERS, NOTES_N, Loop
+from loopwatch_host.messages import Connected, Disconnected, Gap, Record, Started, event_words
+from loopwatch_host.store import Log
+
+NOW_S = 1_700_000_000.0
+SIZES = [(60, 20), (60, 24), (80, 24), (100, 30), (120, 40), (200, 60)]
+
+
+class Desk:
+    """A loop whose messages and clock a test makes; the board's clock and the laptop's go together."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.loop = Loop(board_time=True, clock_s=lambda: self.now_s)
+        self.acknowledged: list[str] = []
+        self.reset: list[str] = []
+        self.epoch_n = 1
+        self._began_s = 0.0
+        self._event_n = 0
+
+    def record(self, kind: str, **values: int | None) -> None:
+        """The board sends a record now; fields not given are 0."""
+        fields = next(row[3] for row in wire.KINDS if row[1] == kind)
+        given = {**{field[0]: 0 for field in fields}, **values}
+        assert set(given) == {field[0] for field in fields}
+        t_ms = round((self.now_s - self._began_s) * 1000)
+        self.loop.show(Record(kind, 1, self.epoch_n, t_ms, NOW_S + self.now_s, given))
+
+    def start(self) -> None:
+        """The board starts, and is heard."""
+        self.loop.show(Connected("/dev/ttyACM0", NOW_S))
+        self.loop.show(Started(self.epoch_n, None, NOW_S))
+
+    def restart(self) -> None:
+        """The board starts anew now."""
+        self.epoch_n += 1
+        self._began_s = self.now_s
+        self.loop.show(Started(self.epoch_n, None, NOW_S))
+
+    def second(self, p_static_pa: int | None = 150_000, residual_ul: int | None = 0, **values: int | None) -> None:
+        """A second passes in which the board sends what it sends."""
+        self.now_s += 1.0
+        status_bits = 0 if p_static_pa is not None else 8
+        channels = {"p_pump_pa": 185_000, "t_source_mdegc": 25_000, "t_radiator_mdegc": 24_000}
+        self.record("sample", p_static_pa=p_static_pa, status_bits=status_bits)
+        self.record("mean", p_static_pa=p_static_pa, status_bits=status_bits, t_dome_mdegc=23_000, **channels)
+        decided = {name: value for name, value in values.items() if name != "alarm_bits"}
+        self.record("decision", residual_ul=residual_ul, **{"state_bits": 7, "rate_ul_min": None, **decided})
+        self.record("heartbeat", alarm_bits=values.get("alarm_bits", 0))
+
+    def alarm(self, name: str, state: int) -> None:
+        """An alarm changes its state."""
+        index = alarms.index_of(name)
+        priority_n = int(alarms.TABLE[index][1])
+        self._event_n += 1
+        self.record("event", event_n=1, subject_n=index, state_n=state, priority_n=priority_n, value=14_600)
+
+    def run(self, size: tuple[int, int], act: Callable[[Pilot[None], Dashboard], Coroutine[Any, Any, None]]) -> None:
+        """Show the loop on a terminal of this size and do something there."""
+
+        async def sit() -> None:
+            app = Dashboard(self.loop, "bench", lambda: True, self.acknowledged.append, self.reset.append)
+            async with app.run_test(size=size) as pilot:
+                await pilot.pause()
+                app.draw()
+                await pilot.pause()
+                await act(pilot, app)
+
+        asyncio.run(sit())
+
+    def screen(self, size: tuple[int, int] = (160, 50)) -> str:
+        """All text on a terminal of this size."""
+        seen = ""
+
+        async def look(pilot: Pilot[None], app: Dashboard) -> None:
+            nonlocal seen
+            lines = app.screen._compositor.render_strips()
+            seen = "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+        self.run(size, look)
+        return seen
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A desk with a board that has just started."""
+    made = Desk()
+    made.start()
+    return made
+
+
+@pytest.fixture
+def leaking(desk: Desk) -> Desk:
+    """A desk with a loop that leaks since 30 s, for 10 s."""
+    for _ in range(30):
+        desk.second()
+    figures = {"rate_ul_min": 14_600, "lost_ul": 3_700, "time_left_s": 149}
+    bits = 1 << alarms.LEAK
+    for second in range(10):
+        desk.second(residual_ul=-240 * second, evidence_medium_permille=110 * second, alarm_bits=bits, **figures)
+    desk.alarm("leak", alarms.UNACK)
+    return desk
+
+
+def test_a_quiet_loop_says_that_there_is_no_alarm_and_shows_its_figures_in_units(desk: Desk) -> None:
+    for _ in range(20):
+        desk.second()
+    screen = desk.screen()
+    assert "NO ALARM" in screen
+    assert "1.5000 bar" in screen
+    assert "25.00 °C" in screen
+    assert "NE 107 good" in screen
+
+
+def test_a_leak_is_on_the_screen_with_its_rate_what_is_lost_and_the_time_left(leaking: Desk) -> None:
+    screen = leaking.screen()
+    assert "ALARM leak: not acknowledged" in screen
+    for words in ("14.6 mL/min", "3.7 mL", "2 min 29 s", "99 %"):
+        assert words in screen
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_terminal_from_60_columns_on_shows_alarm_figures_evidence_and_a_chart(
+    leaking: Desk, size: tuple[int, int]
+) -> None:
+    screen = leaking.screen(size)
+    assert "ALARM leak: not acknowledged" in screen
+    assert "14.6 mL/min" in screen
+    assert all(member in screen for member in MEMBERS)
+    assert "static pressure (bar)" in screen
+    assert "q quit" in screen
+    assert all(len(line) <= size[0] for line in screen.splitlines())
+
+
+def test_the_key_a_acknowledges_the_alarm_under_the_cursor(leaking: Desk) -> None:
+    leaking.alarm("signal_noisy", alarms.UNACK)
+
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        await pilot.press("a")
+        await pilot.press("down", "a")
+
+    leaking.run((120, 40), act)
+    assert leaking.acknowledged == ["leak", "signal_noisy"]
+
+
+def test_a_worse_alarm_takes_the_cursor_that_nobody_has_moved(desk: Desk) -> None:
+    desk.second()
+    desk.alarm("not_commissioned", alarms.UNACK)
+
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        desk.alarm("leak", alarms.UNACK)
+        app.draw()
+        await pilot.press("a")
+
+    desk.run((120, 40), act)
+    assert desk.acknowledged == ["leak"]
+
+
+def test_a_cursor_that_was_moved_stays_on_its_alarm_when_a_worse_one_comes(desk: Desk) -> None:
+    desk.second()
+    desk.alarm("signal_noisy", alarms.UNACK)
+    desk.alarm("not_commissioned", alarms.UNACK)
+
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        await pilot.press("down")
+        desk.alarm("leak", alarms.UNACK)
+        app.draw()
+        await pilot.press("a")
+
+    desk.run((120, 40), act)
+    assert desk.acknowledged == ["not_commissioned"]
+
+
+def test_the_key_r_resets_only_an_alarm_that_waits_for_it(leaking: Desk) -> None:
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        await pilot.press("r")
+        assert leaking.reset == []
+        leaking.alarm("leak", alarms.LATCH)
+        app.draw()
+        await pilot.press("r")
+
+    leaking.run((120, 40), act)
+    assert leaking.reset == ["leak"]
+
+
+def test_the_help_names_every_key_and_every_state(leaking: Desk) -> None:
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        shown = app.screen.query_one(Static).render()
+        text = str(getattr(shown, "plain", shown)) + "".join(
+            segment.text for strip in app.screen._compositor.render_strips() for segment in strip
+        )
+        assert all(word in text for word in ("acknowledge", "UNACK", "RTNUN", "LATCH", "leave"))
+        await pilot.press("escape")
+        await pilot.press("q")
+
+    leaking.run((100, 40), act)
+
+
+def test_silence_makes_figures_old_and_the_verdict_stale(leaking: Desk) -> None:
+    leaking.now_s += 12.0
+    screen = leaking.screen()
+    assert "STALE: no sample for 12 s" in screen
+    assert "(1.5000 bar) old" in screen
+    assert "old: nothing comes" in screen
+
+
+def test_a_lost_link_is_said_before_everything_else(leaking: Desk) -> None:
+    leaking.loop.show(Disconnected("the board on /dev/ttyACM0 is gone", NOW_S))
+    screen = leaking.screen()
+    assert "DISCONNECTED: what stands here is old; before: ▲ ALARM leak" in screen.splitlines()[0]
+    assert "(14.6 mL/min) old" in screen
+
+
+def test_a_faulty_channel_shows_its_fault_and_no_number(desk: Desk) -> None:
+    for _ in range(5):
+        desk.second(p_static_pa=None, residual_ul=None, state_bits=8)
+    screen = desk.screen()
+    line = next(line for line in screen.splitlines() if "static (s)" in line)
+    assert "open" in line
+    assert "bar" not in line.split("static (s)")[1]
+    assert "blind" in screen
+
+
+def test_seconds_that_never_came_leave_a_gap_in_the_line(desk: Desk) -> None:
+    for _ in range(10):
+        desk.second()
+    desk.now_s += 20.0
+    for _ in range(10):
+        desk.second()
+    runs = desk.loop.runs(P_STATIC, 120.0)
+    assert [len(times_s) for times_s, _ in runs] == [10, 10]
+    assert runs[1][0][0] - runs[0][0][-1] == pytest.approx(21.0)
+
+
+def test_seconds_without_a_value_leave_a_gap_in_that_line_only(desk: Desk) -> None:
+    for _ in range(10):
+        desk.second()
+    for _ in range(5):
+        desk.second(p_static_pa=None)
+    for _ in range(10):
+        desk.second()
+    assert [len(times_s) for times_s, _ in desk.loop.runs(P_STATIC, 120.0)] == [10, 10]
+    assert [len(times_s) for times_s, _ in desk.loop.runs(RESIDUAL, 120.0)] == [25]
+
+
+def test_a_restart_goes_on_along_the_same_time_line(desk: Desk) -> None:
+    for _ in range(10):
+        desk.second()
+    desk.now_s += 4.0
+    desk.restart()
+    for _ in range(10):
+        desk.second()
+    first, second = desk.loop.runs(P_STATIC, 120.0)
+    assert second[0][0] - first[0][-1] == pytest.approx(5.0)
+    assert desk.loop.now_s == pytest.approx(24.0)
+
+
+def test_a_chart_ends_before_now_while_the_board_is_silent(leaking: Desk) -> None:
+    leaking.now_s += 30.0
+    times_s, _ = leaking.loop.runs(P_STATIC, 120.0)[-1]
+    assert leaking.loop.now_s - times_s[-1] == pytest.approx(30.0)
+
+
+def test_the_keys_plus_and_minus_change_the_span_and_p_the_chart(leaking: Desk) -> None:
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        shown = [chart.chart.name for chart in app.query(StripChart) if chart.display]
+        assert shown == ["static"]
+        await pilot.press("p")
+        await pilot.pause()
+        assert [chart.chart.name for chart in app.query(StripChart) if chart.display] == ["residual"]
+        await pilot.press("minus")
+        await pilot.pause()
+        assert "-10 min" in "".join(s.text for strip in app.screen._compositor.render_strips() for s in strip)
+
+    leaking.run((60, 24), act)
+
+
+def test_an_alarm_that_was_raised_before_this_laptop_joined_is_asked_for(desk: Desk) -> None:
+    for _ in range(3):
+        desk.second(alarm_bits=1 << alarms.LEAK)
+    assert "state not heard yet" in desk.screen()
+    assert desk.loop.question() == "ALAR:LIST?"
+    desk.loop.take_alarm_list("leak=ACKED not_commissioned=UNACK")
+    assert [(row.name, row.state) for row in desk.loop.alarm_rows()] == [
+        ("leak", "ACKED"),
+        ("not_commissioned", "UNACK"),
+    ]
+
+
+def test_an_alarm_whose_end_was_not_heard_leaves_the_list(leaking: Desk) -> None:
+    for _ in range(3):
+        leaking.second(alarm_bits=0)
+    assert leaking.loop.alarm_rows() == []
+
+
+def test_advice_alone_is_no_alarm(desk: Desk) -> None:
+    desk.second(alarm_bits=1 << alarms.NOT_COMMISSIONED)
+    desk.alarm("not_commissioned", alarms.UNACK)
+    assert desk.loop.verdict()[0] == "good"
+
+
+def test_evidence_is_a_bar_with_its_threshold_marked() -> None:
+    assert bar(0.0, "").plain.count("█") == 0
+    assert bar(1.0, "").plain.index("│") == bar(1.0, "").plain.count("█")
+    assert bar(9.0, "").plain.count("█") == BAR_N
+    assert "┃" in bar(9.0, "").plain
+
+
+def test_what_went_wrong_on_the_way_is_counted_on_the_screen(desk: Desk) -> None:
+    desk.second()
+    desk.loop.show(Gap("sample", 3, 42, 1, 1000, NOW_S))
+    desk.loop.show(Disconnected("gone", NOW_S))
+    desk.loop.show(Connected("/dev/ttyACM1", NOW_S))
+    screen = desk.screen((200, 50))
+    assert "lost on the way 42" in screen
+    assert "reconnects 1" in screen
+
+
+def test_eight_hours_take_no_more_memory_than_one(desk: Desk) -> None:
+    for _ in range(8 * 3600):
+        desk.second()
+    for n in range(1000):
+        desk.loop.show(Gap("sample", n, 1, 1, n, NOW_S))
+    assert len(desk.loop.trace) == HISTORY_N
+    assert len(desk.loop.notes) == NOTES_N
+
+
+def test_what_a_step_raises_ends_the_dashboard_and_is_kept() -> None:
+    def step() -> bool:
+        raise OSError("the disk is full")
+
+    async def sit() -> Dashboard:
+        app = Dashboard(Loop(), "bench", step, print, print)
+        async with app.run_test() as pilot:
+            await pilot.pause(0.2)
+        return app
+
+    assert str(asyncio.run(sit()).failure) == "the disk is full"
+
+
+def test_what_the_board_says_is_on_the_screen_within_300_ms_in_95_of_100_cases(
+    leaking: Desk, record_property: Callable[[str, object], None]
+) -> None:
+    drawings_s: list[float] = []
+
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        for _ in range(23):
+            leaking.second(residual_ul=-2_500)
+            # CPU time, as other tests share the machine: a drawing, and what textual makes of it.
+            begun_s = time.thread_time()
+            app.draw()
+            await pilot.pause()
+            drawings_s.append(time.thread_time() - begun_s)
+
+    leaking.run((160, 48), act)
+    # The first drawings of a program lay everything out.
+    p95_s = sorted(drawings_s[3:])[int(0.95 * len(drawings_s[3:]))]
+    lag_s = STEP_S + DRAW_LEAST_S + p95_s
+    record_property(
+        "table", f"terminal: {1000 * p95_s:.0f} ms CPU a drawing (p95), so at most {1000 * lag_s:.0f} ms late"
+    )
+    assert lag_s <= 0.3
+
+
+class Terminal:
+    """`loopwatch run` on a terminal of its own, read and typed at."""
+
+    def __init__(self, arguments: list[str], columns: int = 120, lines: int = 40) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from loopwatch_host.cli import main; main()", "run", *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**kept, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm-256color"},
+        )
+        os.close(slave)
+        self.seen = b""
+
+    def until(self, words: bytes, timeout_s: float = 30.0) -> None:
+        """Read until these words came."""
+        end_s = time.monotonic() + timeout_s
+        while words not in self.seen:
+            assert time.monotonic() < end_s, self.seen[-3000:]
+            self._read(0.1)
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self.master, keys)
+
+    def end(self) -> int:
+        """Read on until the program ends; returns its exit code."""
+        end_s = time.monotonic() + 20.0
+        while self.process.poll() is None and time.monotonic() < end_s:
+            self._read(0.1)
+        self._read(0.1)
+        os.close(self.master)
+        return self.process.wait(1.0)
+
+    def _read(self, timeout_s: float) -> None:
+        if select.select([self.master], [], [], timeout_s)[0]:
+            try:
+                self.seen += os.read(self.master, 65536)
+            except OSError:  # the other end is closed
+                time.sleep(timeout_s)
+
+
+def test_run_on_a_terminal_opens_the_dashboard_and_its_keys_reach_the_board(tmp_path: Path) -> None:
+    db = tmp_path / "log.db"
+    terminal = Terminal(["--speed", "4", "--db", str(db)])
+    terminal.until(b"NO ALARM")
+    terminal.until(b"not acknowledged")
+    terminal.type(b"a")
+    terminal.until(b"ACKNOWLEDGED")
+    terminal.type(b"q")
+    assert terminal.end() == 0
+    assert b"samples in" in terminal.seen
+    assert b"Traceback" not in terminal.seen
+    with Log(db) as log:
+        rows = list(log.records("event", log.session_id(None)))
+    words = [event_words(Record("event", row["seq"], 1, row["t_ms"], row["at_s"], row)) for row in rows]
+    assert "not_commissioned ACKED" in words
+
+
+def test_run_on_a_terminal_prints_lines_when_no_dashboard_is_wanted(tmp_path: Path) -> None:
+    terminal = Terminal(["--no-ui", "--for", "20", "--speed", "4", "--db", str(tmp_path / "log.db")])
+    assert terminal.end() == 0
+    assert b"\x1b[?1049h" not in terminal.seen  # the sequence that takes the whole screen
+    assert b" bar" in terminal.seen
