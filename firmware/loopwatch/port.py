@@ -15,12 +15,17 @@ MICROPYTHON = sys.implementation.name == "micropython"
 TICKS_PERIOD_MS = 1 << 30
 
 if MICROPYTHON:
+    from array import array as ptr32
     from gc import collect, mem_free
     from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
     from micropython import const
 else:
     import time
+    from collections.abc import MutableSequence
+
+    # What viper calls memory of 32-bit words: an array("i"), or any sequence that keeps ints.
+    ptr32 = MutableSequence[int]
 
     def const(value: int) -> int:
         """Return the value: on MicroPython the compiler folds it."""
