@@ -15,6 +15,7 @@ from ..errors import LoopwatchError
 from ..stream import HOST_VERSION
 from . import output
 from .bench import bench
+from .detection import commission, evaluate, replay
 from .log import log
 from .monitor import monitor
 from .ports import list_ports
@@ -48,6 +49,9 @@ app.command()(run)
 app.command()(monitor)
 app.command()(log)
 app.command("ports")(list_ports)
+app.command()(commission)
+app.command()(replay)
+app.command()(evaluate)
 app.command()(bench)
 app.add_typer(scenario_app, name="scenario")
 
