@@ -15,20 +15,25 @@ MICROPYTHON = sys.implementation.name == "micropython"
 # MicroPython's ticks wrap at 2**30 on every port with 31-bit small integers (12.4 days).
 TICKS_PERIOD_MS = 1 << 30
 
-# Buffers in annotations: the names by which viper knows items of 8, 16 and 32 bits (see kernels).
-ptr8 = bytearray
-ptr16 = array
-ptr32 = array
-
 if MICROPYTHON:
     from gc import collect, mem_free
     from sys import print_exception
     from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
     from micropython import const
+
+    # Buffers in annotations: the names by which viper knows items of 8, 16 and 32 bits (see kernels).
+    ptr8 = bytearray
+    ptr16 = array
+    ptr32 = array
 else:
     import time
     import traceback
+    from collections.abc import MutableSequence
+
+    ptr8 = bytearray
+    ptr16 = MutableSequence[int]
+    ptr32 = MutableSequence[int]
 
     def const(value: int) -> int:
         """Return the value: on MicroPython the compiler folds it."""

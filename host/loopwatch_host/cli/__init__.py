@@ -15,6 +15,7 @@ from ..errors import LoopwatchError
 from ..stream import HOST_VERSION
 from . import output
 from .bench import bench
+from .detection import commission, evaluate, replay
 from .doctor import doctor
 from .flash import flash
 from .log import log
@@ -52,6 +53,9 @@ app.command()(monitor)
 app.command()(web)
 app.command()(log)
 app.command("ports")(list_ports)
+app.command()(commission)
+app.command()(replay)
+app.command()(evaluate)
 app.command()(bench)
 app.command()(doctor)
 app.command()(flash)

@@ -1,0 +1,139 @@
+"""Whether the loop leaks: a bank of CUSUM members on the residual, one for each decade of leak and patience.
+
+A kernel like residual.py: int32 memory, inside ±2**30 whatever the input, the same to the bit in every engine.
+A second is scale(), then judge().
+
+Member j follows the residual as the level of a Kalman filter does, and adds up what it falls by:
+
+    e = (r - L) >> n;  L += e;  S = max(0, S - (S >> m) - e / (a v) - k);  alarm when S > h
+
+It reads "more than h lost beyond an allowance of k". The evidence is divided by what the loop is doing: v, from
+peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands.
+L is in 1/256 µL, S, k and h in 2**-14 µL.
+"""
+
+from .port import const, ptr32
+
+# Peak holds: which drive of residual's output, and how slowly it fades (2**shift seconds).
+HOLDS = (
+    (1, 3),
+    (1, 6),
+    (1, 9),
+    (1, 11),
+    (6, 5),
+    (6, 9),
+    (6, 11),
+    (2, 4),
+    (2, 9),
+    (3, 4),
+    (4, 6),
+    (5, 6),
+)
+HOLD_N = const(12)
+GROUP_N = const(4)
+MEMBER_N = const(12)
+
+# State.
+STARTED = const(0)
+AGE_ACC = const(1)  # slow mean of the residual, times 2**8
+SCALES_Q10 = const(2)  # 1 / (a v) per group
+HOLDS_ACC = const(6)
+LEVELS = const(18)
+SCORES = const(30)
+AGES_S = const(42)  # seconds since the member's score last stood at zero
+ONSETS_UL = const(54)  # its level then
+STATE_N = const(66)
+
+# Parameters.
+AGE_GAIN = const(0)  # 2**24 / gas volume in µL
+HOLD_DRIVES = const(1)
+HOLD_SHIFTS = const(13)
+HOLD_WEIGHTS = const(25)  # per group, HOLD_N each: Q8 of w per drive unit, times 2**8
+GROUPS = const(73)
+LEVEL_SHIFTS = const(85)
+LEAK_SHIFTS = const(97)
+ALLOWANCES = const(109)
+LIMITS = const(121)
+PARAM_N = const(133)
+
+_AGE_SHIFT = const(14)
+_SCORE_MAX = const((1 << 29) - 1)
+_FALL_MAX = const((1 << 19) - 1)  # 2 mL in a second
+_AGE_MAX_S = const(1 << 24)
+
+
+def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
+    """Take residual's output and set each group's scale of the evidence; returns the ageing a in Q8."""
+    residual = drives[0] << 8  # 20b + 8b = 28b
+    if state[STARTED] == 0:
+        state[STARTED] = 1
+        state[AGE_ACC] = residual
+        for i in range(MEMBER_N):
+            state[LEVELS + i] = residual
+            state[ONSETS_UL + i] = drives[0]
+    acc = state[AGE_ACC]
+    acc = acc + ((residual - acc) >> _AGE_SHIFT)
+    state[AGE_ACC] = acc
+    lost_ul = -(acc >> 8)
+    if lost_ul < 0:
+        lost_ul = 0
+    ratio = (lost_ul >> 4) * params[AGE_GAIN]  # 16b + 12b; Q20 of the gas's growth
+    ratio = 256 + (ratio >> 12)
+    if ratio > 724:
+        ratio = 724
+    age_q8 = (ratio * ratio) >> 8
+
+    for i in range(HOLD_N):
+        held = state[HOLDS_ACC + i]
+        held = held - (held >> params[HOLD_SHIFTS + i])
+        drive = drives[params[HOLD_DRIVES + i]] << 12  # 12b + 12b = 24b
+        if held < drive:
+            held = drive
+        state[HOLDS_ACC + i] = held
+    place = HOLD_WEIGHTS
+    for group in range(GROUP_N):
+        w = 0
+        for i in range(HOLD_N):
+            w = w + (state[HOLDS_ACC + i] >> 12) * params[place + i]  # 12 products of 12b + 14b: 30b
+        place = place + HOLD_N
+        w = 256 + (w >> 8)
+        if w > 724:
+            w = 724
+        # w² a is in Q24 and below 30b when shifted by 8 first: (724² >> 8) * 2047 < 2**22, Q16.
+        state[SCALES_Q10 + group] = 67_108_864 // (((w * w) >> 8) * age_q8)
+    return age_q8
+
+
+def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
+    """Take the residual of this second; returns the alarms, bit j for member j."""
+    alarms = 0
+    residual = residual_ul << 8  # 20b + 8b = 28b
+    for i in range(MEMBER_N):
+        level = state[LEVELS + i]
+        e = (residual - level) >> params[LEVEL_SHIFTS + i]  # 29b
+        level = level + e
+        state[LEVELS + i] = level
+        if e > _FALL_MAX:
+            e = _FALL_MAX
+        if e < -_FALL_MAX:
+            e = -_FALL_MAX
+        score = state[SCORES + i]
+        # 19b + 10b = 29b, 2**-18 µL.
+        e = (e * state[SCALES_Q10 + params[GROUPS + i]]) >> 4
+        score = score - (score >> params[LEAK_SHIFTS + i]) - e - params[ALLOWANCES + i]
+        age_s = state[AGES_S + i] + 1
+        onset_ul = state[ONSETS_UL + i]
+        if age_s > _AGE_MAX_S:
+            age_s = _AGE_MAX_S
+        if score <= 0:
+            score = 0
+            age_s = 0
+            onset_ul = level >> 8
+        if score > _SCORE_MAX:
+            score = _SCORE_MAX
+        state[SCORES + i] = score
+        state[AGES_S + i] = age_s
+        state[ONSETS_UL + i] = onset_ul
+        if score > params[LIMITS + i]:
+            alarms = alarms | (1 << i)
+    return alarms

@@ -1,0 +1,289 @@
+"""How much coolant the loop has gained or lost, µL: the residual of the gas law and the liquid's expansion.
+
+A kernel: plain functions on int32 memory that run as they stand on the board (bytecode or viper), on CPython, and
+compiled by numba, with the same result to the bit. Every value stays inside ±2**30 whatever the input, nothing is
+allocated, nothing is called. A second is take(), then gas(), then weigh().
+
+    residual = c0 + sum(feature * weight) - Vg0 * ((P0 / P) * (Tg / Tg0) - 1)
+
+The features say how warm the liquid is where it is: each thermometer lagged in several ways, the tank as seen
+through the flow of coolant that has gone round (the flow clock), and the pump's pressure, which stretches the
+discharge hose. A channel that is not fitted costs its weights, not a branch: its place points to another channel.
+Temperatures are 1/512 K from 25 °C, pressures in steps of 2**p_shift Pa, the pump's head in 1/4096 of its reference.
+"""
+
+from .port import const, ptr32
+
+# Averages of the thermometers and of the pump's head: role 0 source, 1 radiator, 2 dome, 3 head; time constant
+# 2**shift seconds. Their order is that of the state and of the features.
+AVERAGES = (
+    (0, 0),
+    (0, 2),
+    (0, 4),
+    (0, 6),
+    (0, 9),
+    (1, 0),
+    (1, 2),
+    (1, 4),
+    (1, 6),
+    (2, 0),
+    (2, 2),
+    (2, 4),
+    (2, 6),
+    (2, 9),
+    (2, 12),
+    (3, 0),
+    (3, 2),
+    (3, 5),
+)
+AVERAGE_N = const(18)
+SOURCE_4 = const(2)
+SOURCE_6 = const(3)
+SOURCE_9 = const(4)
+RADIATOR_0 = const(5)
+RADIATOR_4 = const(7)
+RADIATOR_6 = const(8)
+DOME_0 = const(9)
+DOME_4 = const(11)
+DOME_9 = const(13)
+HEAD_0 = const(15)
+HEAD_2 = const(16)
+HEAD_5 = const(17)
+
+# Observers of the tank: time constants 2**2 to 2**8 seconds of full flow.
+TANK_N = const(7)
+TANK_FIRST_SHIFT = const(2)
+FEATURE_N = const(25)
+
+# State: features' averages first, each the value times 2**13.
+STARTED = const(25)
+FLOW_ACC = const(26)
+DOME_BEFORE_ACC = const(27)
+GAS_ACC = const(28)
+P_BEFORE = const(29)
+GAIN_UL = const(30)
+OFF = const(31)
+ROLES = const(32)  # four values of this second
+STATE_N = const(36)
+
+# Parameters.
+P_PUMP_CHANNEL = const(0)
+ROLE_CHANNELS = const(1)  # source, radiator, dome
+P_SHIFT = const(4)
+P0 = const(5)
+P_LEAST = const(6)
+GAS = const(7)  # gas volume at the baseline, below 2**15, in 2**GAS_SHIFT µL
+GAS_SHIFT = const(8)
+GAS_FOLLOW_Q8 = const(9)  # 256 / time constant of the gas in s
+ADIABATIC_ACC = const(10)  # K/512 * 2**13 per pressure step
+GAS_T0 = const(11)
+INVERSE_T0 = const(12)  # 2**30 / (512 * T0 in K)
+CURVE_Q11 = const(13)  # curve of the coolant's expansion, 1/K, times 2**16
+HEAD_BIAS_PA = const(14)
+HEAD_GAIN = const(15)
+HEAD_SHIFT = const(16)
+OFF_BELOW = const(17)
+STANDING_FLOW_Q8 = const(18)
+DOME_GAIN_Q8 = const(19)
+SUM_SHIFT = const(20)
+C0_SUM = const(21)
+SHIFTS = const(22)
+ROLES_OF = const(40)
+WEIGHTS = const(58)
+PARAM_N = const(83)
+
+# Output: the residual and what moves in the loop, for the bank to scale its evidence by.
+RESIDUAL_UL = const(0)
+DRIVE_HEAD = const(1)
+DRIVE_SOURCE_FAST = const(2)
+DRIVE_RADIATOR = const(3)
+DRIVE_SOURCE_SLOW = const(4)
+DRIVE_DOME = const(5)
+DRIVE_OFF = const(6)
+OUT_N = const(7)
+
+DRIVE_MAX = const(4095)
+_FEATURE_MAX = const(65_535)
+_RESIDUAL_MAX_UL = const(1 << 20)
+
+
+def take(state: ptr32, params: ptr32, x: ptr32) -> int:
+    """Take a second's channels; returns 1 while the pump stands.
+
+    x: in the order and units of sample.CHANNELS, magnitudes up to 2**28.
+    """
+    for role in range(3):
+        t = x[params[ROLE_CHANNELS + role]] - 25_000
+        if t > 125_000:
+            t = 125_000
+        if t < -125_000:
+            t = -125_000
+        t = (t * 4194) >> 13  # 17b + 13b = 29b, K/512 in 16b
+        square = ((t >> 2) * (t >> 2)) >> 10  # 28b
+        t = t + ((square * params[CURVE_Q11]) >> 11)  # 18b + 11b = 29b
+        if t > _FEATURE_MAX:
+            t = _FEATURE_MAX
+        if t < -_FEATURE_MAX:
+            t = -_FEATURE_MAX
+        state[ROLES + role] = t
+
+    head = x[params[P_PUMP_CHANNEL]] - x[0] + params[HEAD_BIAS_PA]
+    if head > 262_143:
+        head = 262_143
+    if head < 0:
+        head = 0
+    head = (head * params[HEAD_GAIN]) >> params[HEAD_SHIFT]  # 18b + 11b = 29b
+    if head > 16_383:
+        head = 16_383
+    state[ROLES + 3] = head
+
+    if state[STARTED] == 0:
+        state[STARTED] = 1
+        for i in range(AVERAGE_N):
+            state[i] = state[ROLES + params[ROLES_OF + i]] << 13  # 16b + 13b = 29b
+        for i in range(AVERAGE_N, FEATURE_N):
+            state[i] = state[RADIATOR_0]
+        state[DOME_BEFORE_ACC] = state[DOME_4]
+        state[FLOW_ACC] = 0
+        state[GAS_ACC] = (1 << 29) - 1  # gas() begins
+    # A loop for each role: the compiler keeps its value in a register.
+    x_acc = state[ROLES] << 13  # 29b; differences of two such are inside 30b
+    for i in range(RADIATOR_0):
+        acc = state[i]
+        state[i] = acc + ((x_acc - acc) >> params[SHIFTS + i])
+    x_acc = state[ROLES + 1] << 13
+    for i in range(RADIATOR_0, DOME_0):
+        acc = state[i]
+        state[i] = acc + ((x_acc - acc) >> params[SHIFTS + i])
+    x_acc = state[ROLES + 2] << 13
+    for i in range(DOME_0, HEAD_0):
+        acc = state[i]
+        state[i] = acc + ((x_acc - acc) >> params[SHIFTS + i])
+    x_acc = state[ROLES + 3] << 13
+    for i in range(HEAD_0, AVERAGE_N):
+        acc = state[i]
+        state[i] = acc + ((x_acc - acc) >> params[SHIFTS + i])
+
+    # The flow clock: a unit of flow moves the tank's observers; while the pump stands they go with the dome.
+    head = state[HEAD_2] >> 13
+    flow = params[STANDING_FLOW_Q8]
+    off = 1
+    moved = ((state[DOME_4] - state[DOME_BEFORE_ACC]) >> 8) * params[DOME_GAIN_Q8]  # 22b + 9b less the lag's 4b
+    state[DOME_BEFORE_ACC] = state[DOME_4]
+    if head >= params[OFF_BELOW]:
+        off = 0
+        moved = 0
+        flow = 0
+        bit = 512
+        square = head << 4  # 18b: the root of head / 4096 in Q8
+        while bit > 0:
+            if (flow + bit) * (flow + bit) <= square:
+                flow = flow + bit
+            bit = bit >> 1
+    state[OFF] = off
+    flow = flow + state[FLOW_ACC]
+    state[FLOW_ACC] = flow & 255
+    radiator_acc = state[RADIATOR_0]
+    while flow > 255:
+        flow = flow - 256
+        for i in range(TANK_N):
+            acc = state[AVERAGE_N + i]
+            state[AVERAGE_N + i] = acc + ((radiator_acc - acc) >> (TANK_FIRST_SHIFT + i))
+    if moved != 0:
+        for i in range(TANK_N):
+            acc = state[AVERAGE_N + i] + moved  # 29b + 28b
+            if acc > 536_870_911:
+                acc = 536_870_911
+            if acc < -536_870_911:
+                acc = -536_870_911
+            state[AVERAGE_N + i] = acc
+    return off
+
+
+def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
+    """Follow the gas; returns how much it has grown since the baseline, µL.
+
+    With dT = 0.4/1.4 T dP/P + (Twall - T) dt / (1.4 tau), the ideal gas with heat from the wall, what the gas warms
+    by being pressed is followed by the pressure itself.
+    """
+    p = x[0] >> params[P_SHIFT]
+    if p > 524_287:
+        p = 524_287
+    if p < params[P_LEAST]:
+        p = params[P_LEAST]
+    # The dome as the thermometer has it: the coolant's curve is not the gas's.
+    t = x[params[ROLE_CHANNELS + 2]] - 25_000
+    if t > 125_000:
+        t = 125_000
+    if t < -125_000:
+        t = -125_000
+    wall_acc = ((t * 4194) >> 13) << 13
+    acc = state[GAS_ACC]
+    if acc == (1 << 29) - 1:
+        acc = wall_acc
+        state[P_BEFORE] = p
+    pressed = p - state[P_BEFORE]
+    if pressed > 16_383:
+        pressed = 16_383
+    if pressed < -16_383:
+        pressed = -16_383
+    state[P_BEFORE] = p
+    acc = acc + ((wall_acc - acc) >> 8) * params[GAS_FOLLOW_Q8]  # 22b + 8b = 30b
+    if acc > 500_000_000:
+        acc = 500_000_000
+    if acc < -500_000_000:
+        acc = -500_000_000
+    acc = acc + pressed * params[ADIABATIC_ACC]  # 29b + 14b + 14b
+    if acc > 500_000_000:
+        acc = 500_000_000
+    if acc < -500_000_000:
+        acc = -500_000_000
+    state[GAS_ACC] = acc
+
+    # P0 / P - 1 in Q20 by two steps of ten bits; P_LEAST keeps it below 3.
+    rest = (params[P0] - p) << 10  # 19b + 10b = 29b
+    by_p = rest // p
+    rest = rest - by_p * p
+    by_p = (by_p << 10) + (rest << 10) // p
+    by_t = (((acc >> 13) - params[GAS_T0]) * params[INVERSE_T0]) >> 10  # 17b + 13b = 30b, Q20
+    grown = by_p + by_t + (((by_p >> 8) * (by_t >> 8)) >> 4)  # 14b + 12b
+    if grown > 4_194_303:
+        grown = 4_194_303
+    if grown < -1_048_576:
+        grown = -1_048_576
+    shift = params[GAS_SHIFT]
+    volume = params[GAS]
+    # 15b + 12b = 27b and 15b + 10b = 25b.
+    gain_ul = ((volume * (grown >> 10)) >> (10 - shift)) + ((volume * (grown & 1023)) >> (20 - shift))
+    state[GAIN_UL] = gain_ul
+    return gain_ul
+
+
+def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
+    """Set out from this second's state; returns the residual, µL, negative is lost.
+
+    The weights' magnitudes times 2**16, with |c0|, sum below 2**30: commissioning sees to it.
+    """
+    total = params[C0_SUM]
+    for i in range(FEATURE_N):
+        total = total + (state[i] >> 13) * params[WEIGHTS + i]
+    residual_ul = (total >> params[SUM_SHIFT]) - state[GAIN_UL]
+    if residual_ul > _RESIDUAL_MAX_UL:
+        residual_ul = _RESIDUAL_MAX_UL
+    if residual_ul < -_RESIDUAL_MAX_UL:
+        residual_ul = -_RESIDUAL_MAX_UL
+    out[RESIDUAL_UL] = residual_ul
+    out[DRIVE_HEAD] = state[HEAD_2] - state[HEAD_5]
+    out[DRIVE_SOURCE_FAST] = state[SOURCE_4] - state[SOURCE_6]
+    out[DRIVE_RADIATOR] = state[RADIATOR_4] - state[RADIATOR_6]
+    out[DRIVE_SOURCE_SLOW] = state[SOURCE_4] - state[SOURCE_9]
+    out[DRIVE_DOME] = state[DOME_4] - state[DOME_9]
+    out[DRIVE_OFF] = (state[OFF] * DRIVE_MAX) << 13
+    for i in range(DRIVE_HEAD, OUT_N):
+        drive = out[i] >> 13
+        if drive < 0:
+            drive = -drive
+        if drive > DRIVE_MAX:
+            drive = DRIVE_MAX
+        out[i] = drive
+    return residual_ul

@@ -1,0 +1,188 @@
+"""`loopwatch commission`, `replay` and `evaluate`: the detector's settings from a loop's log, tried on logs and loops.
+
+The compiler of the twin takes a second to load, so the rooms that need it are imported where they are used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.table import Table
+
+from ..desk.words import duration_words
+from ..errors import UsageError
+from . import output
+
+if TYPE_CHECKING:
+    from ..commission.record import Commissioned
+
+
+class Part(str, Enum):
+    """Which part of the family of loops."""
+
+    TRAIN = "train"
+    HELD_OUT = "held-out"
+
+
+def commission(
+    paths: list[Path] = typer.Argument(
+        metavar="LOG...", help="Leak-free logs of one loop, .csv or .parquet, in order."
+    ),
+    to: Path = typer.Option(Path("loop.toml"), "-o", "--output", help="The settings to write."),
+    alarms_per_year: float = typer.Option(
+        1.0, "--false-alarms-per-year", min=0.01, max=50.0, help="The false-alarm budget."
+    ),
+    volume_ml: float = typer.Option(2000.0, min=100.0, max=20_000.0, help="Coolant in the loop."),
+    gas_ml: float | None = typer.Option(None, min=5.0, max=4_000.0, help="Gas in the vessel, when it is known."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON document."),
+) -> None:
+    """Find a loop's settings in its own leak-free log, and say which leak will be seen in what time."""
+    from ..commission import commission as desk
+    from ..commission import log as logs
+    from ..commission import record
+
+    with output.progress("commissioning") as progress:
+        log = logs.read(paths)
+        made = desk.commissioned(log, volume_ml, gas_ml, alarms_per_year, progress)
+    try:
+        part = to.with_name(to.name + ".part")
+        part.write_text(record.to_toml(made), encoding="utf-8")
+        part.replace(to)
+    except OSError as error:
+        raise UsageError(f"{to}: cannot be written ({error.strerror}): choose another -o") from None
+    if as_json:
+        output.document(
+            {
+                "config": str(to),
+                "crc": f"{made.crc:08X}",
+                "days": made.days,
+                "samples": len(log.x),
+                "raw_rms_ul": made.raw_rms_ul,
+                "residual_rms_ul": made.residual_rms_ul,
+                "caveats": made.caveats,
+                "members": made.members(),
+                "detectability": made.curve,
+            }
+        )
+        return
+    _say_commissioned(to, made)
+
+
+def replay(
+    path: Path = typer.Argument(metavar="LOG", help="A log, .csv or .parquet."),
+    config: Path = typer.Option(..., "--config", help="Settings that commission wrote."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON document."),
+) -> None:
+    """Run the board's detector over a log."""
+    from ..commission import commission as desk
+    from ..commission import log as logs
+    from ..commission import record
+
+    made = record.load(config)
+    answer = desk.replayed(logs.read([path]), made)
+    if as_json:
+        output.document({"log": str(path), "config": str(config), "crc": f"{made.crc:08X}", **answer})
+        return
+    console = output.answers()
+    console.print(
+        f"{path}: {answer['samples']} seconds in {duration_words(answer['duration_s'])}, {answer['gaps']} gaps,"
+        f" most evidence {answer['max_evidence'] / 10:.0f} % of a limit"
+    )
+    for alarm in answer["alarms"]:
+        console.print(f"  {alarm['t_s']:9d} s  {alarm['name']}  {alarm['state']}", style="bold red")
+    if not answer["alarms"]:
+        console.print("no leak", style="green")
+
+
+def evaluate(
+    config: Path | None = typer.Option(None, help="Judge these settings by their own detectability curve."),
+    gaussian: bool = typer.Option(False, "--gaussian", help="The pure noise model, beside the theoretical bound."),
+    part: Part = typer.Option(Part.HELD_OUT, help="Which part of the family of loops."),
+    loops: int = typer.Option(60, min=1, max=10_000, help="Loops to try."),
+    days: float = typer.Option(138.0, min=4.0, max=800.0, help="Days of each loop, commissioning included."),
+    log_days: float = typer.Option(14.0, min=1.0, max=60.0, help="Days of the commissioning log."),
+    onsets: int = typer.Option(24, min=0, max=1_000, help="Random moments in each loop from which leaks are tried."),
+    unseen: bool = typer.Option(False, "--unseen", help="With events of kinds that no commissioning log met."),
+    peers: bool = typer.Option(False, "--peers", help="Also pressure switch, dP/dt and EWMA."),
+    folder: Path = typer.Option(Path("campaign"), help="Where finished loops are kept; started again it goes on."),
+    workers: int = typer.Option(0, min=0, help="Processes; 0 is one per core."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON document."),
+) -> None:
+    """Measure the detector: delays, losses and false alarms on loops that it has never met."""
+    if gaussian:
+        answer = _gaussian()
+    elif config is not None:
+        from ..commission import record
+
+        answer = {"config": str(config), "rates": record.load(config).curve}
+    else:
+        answer = _campaign(part, loops, days, log_days, onsets, unseen, peers, folder, workers)
+    if as_json:
+        output.document(answer)
+        return
+    _say_evaluated(answer)
+
+
+def _gaussian() -> dict[str, Any]:
+    from ..evaluate import gaussian
+
+    with output.progress("gaussian") as progress:
+        return gaussian.evaluated(progress)
+
+
+def _campaign(
+    part: Part,
+    loops: int,
+    days: float,
+    log_days: float,
+    onsets: int,
+    unseen: bool,
+    peers: bool,
+    folder: Path,
+    workers: int,
+) -> dict[str, Any]:
+    if days < log_days + 3:
+        raise UsageError(f"--days {days:g}: must be at least three more than --log-days {log_days:g}")
+    from ..evaluate import campaign, family
+
+    seeds = list(family.TRAIN if part is Part.TRAIN else family.HELD_OUT)[:loops]
+    plan = campaign.Plan(days, onsets, log_days, events="unseen" if unseen else "usual", peers=peers)
+    with output.progress(f"{loops} loops") as progress:
+        results = campaign.run(folder, seeds, plan, workers or os.cpu_count() or 1, progress)
+    return {"part": part.value, **campaign.table(results, 1.0)}
+
+
+def _say_commissioned(to: Path, made: Commissioned) -> None:
+    console = output.answers()
+    console.print(
+        f"{to}: {made.days:.1f} days; the residual moves {made.residual_rms_ul:.0f} µL rms in an hour,"
+        f" pressure alone {made.raw_rms_ul:.0f} µL"
+    )
+    table = Table(box=None, header_style="bold")
+    for title in ("leak", "half seen in", "95 % seen in", "lost by then", "not seen"):
+        table.add_column(title, justify="right")
+    for row in made.curve:
+        times = [duration_words(row[key]) if row[key] is not None else "-" for key in ("p50_s", "p95_s")]
+        lost = "-" if row["p95_lost_ml"] is None else f"{row['p95_lost_ml']:.2f} mL"
+        table.add_row(f"{row['rate_ml_h']:g} mL/h", *times, lost, f"{row['missed']} of {row['onsets']}")
+    console.print(table)
+    for caveat in made.caveats:
+        console.print(f"note: {caveat}", style="yellow")
+
+
+def _say_evaluated(answer: dict[str, Any]) -> None:
+    console = output.answers()
+    table = Table(box=None, header_style="bold")
+    keys = [key for key in answer["rates"][0] if not isinstance(answer["rates"][0][key], list)]
+    for key in keys:
+        table.add_column(key, justify="right")
+    for row in answer["rates"]:
+        table.add_row(*(f"{row[key]:.3g}" if isinstance(row[key], float) else str(row[key]) for key in keys))
+    console.print(table)
+    if "false_alarms" in answer:
+        console.print("false alarms: " + json.dumps(answer["false_alarms"]))

@@ -1,0 +1,62 @@
+"""Settings of the 10 Hz burst path: from the pressure's white noise, and floors for what a pump's start does.
+
+The members' noise is simulated: a day of samples at the loop's noise, the limit MARGIN times the largest score, and
+not below the floors.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from loopwatch import burst
+
+from .. import twin
+from .fit import ABSENT, Ints, Shape
+
+# (allowance mL/h, n)
+MEMBERS = ((1_200.0, 3), (2_500.0, 2), (5_000.0, 1))
+MARGIN = 1.4
+FLOOR_ML = 0.3
+FLOOR_ML_L = 0.3
+SAMPLES_PER_S = 10
+SAMPLE_N = 864_000
+TRIMMED = 1.05  # a second's six of ten, against the mean of all ten
+
+
+def white_pa(x: Ints) -> float:
+    """rms of a 10 Hz sample's white noise, by the seconds of a log: robust second differences of p_static."""
+    bend = np.abs(np.diff(x[:, 0].astype(np.float64), 2))
+    return float(np.median(bend)) / 0.6745 / math.sqrt(6) * math.sqrt(SAMPLES_PER_S) / TRIMMED
+
+
+def parameters(shape: Shape, noise_pa: float, litres: float, hose_ml_bar: float = 0.0) -> Ints:
+    """The burst kernel's parameters for a loop; hose_ml_bar: what the discharge side takes in by the pump's head."""
+    p = np.zeros(burst.PARAM_N, np.int32)
+    pa_per_ml = 1.4 * shape.p0_pa / (shape.gas_ul / 1000)  # adiabatic
+    p[burst.P_PUMP_CHANNEL] = max(shape.channels[0], 0) if shape.channels[0] != ABSENT else 0
+    p[burst.HOSE_Q12] = min(max(round(-hose_ml_bar * 1e-5 * pa_per_ml * 4096), -4095), 4095)
+    for i, (ml_h, n) in enumerate(MEMBERS):
+        p[burst.LEVEL_SHIFTS + i] = n
+        p[burst.ALLOWANCES + i] = round(64 * ml_h / 3600 / SAMPLES_PER_S * pa_per_ml)
+        p[burst.LIMITS + i] = 2**30 - 1
+    most = np.zeros(burst.MEMBER_N, np.int32)
+    _noise_most(p, noise_pa, shape.p0_pa, SAMPLE_N, most)
+    floor = 64 * pa_per_ml * max(FLOOR_ML, FLOOR_ML_L * litres)
+    for i in range(burst.MEMBER_N):
+        p[burst.LIMITS + i] = min(round(max(MARGIN * most[i], floor)), 2**28 - 2)
+    return p
+
+
+@twin.compiled
+def _noise_most(p: Ints, noise_pa: float, p0_pa: int, n: int, most: Ints) -> None:
+    np.random.seed(1)
+    state = np.zeros(burst.STATE_N, np.int32)
+    x = np.zeros(6, np.int32)
+    for _ in range(n):
+        x[0] = round(p0_pa + noise_pa * np.random.standard_normal())
+        x[p[burst.P_PUMP_CHANNEL]] = x[0]
+        twin.burst_step(state, p, x)
+        for j in range(burst.MEMBER_N):
+            most[j] = max(most[j], state[burst.SCORES + j])

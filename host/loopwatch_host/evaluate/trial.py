@@ -1,0 +1,195 @@
+"""One loop of a campaign: commissioned on its first days, then watched, with leaks tried from random moments."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from loopwatch import bank, residual
+
+from .. import twin
+from ..bench import plant
+from ..commission import fit, thresholds
+from . import journey, peers
+from .family import Member
+from .journey import DAY_S, Floats, Ints, Run, Singles
+
+# (mL/h, seconds after which a leak counts as missed)
+RATES = ((1.0, 2 * DAY_S), (2.0, DAY_S), (10.0, 12 * 3600), (60.0, 2 * 3600), (600.0, 1800), (6000.0, 300))
+HOLES = ((0.8, 300),)
+
+_OUT_N = residual.OUT_N
+
+
+@dataclass
+class Outcome:
+    """What a loop's trial gave.
+
+    limits_ml: each member's. alarms: leak-free ones, (second of the watch, bits). delays: per leak's name, (delay s or
+    nan, lost mL, whether the pump stood at the onset, bits).
+    """
+
+    seed: int
+    litres: float
+    days: float
+    shape: fit.Shape
+    limits_ml: list[float]
+    alarms: list[tuple[int, int]]
+    delays: dict[str, list[tuple[float, float, int, int]]] = field(default_factory=dict)
+    peers: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    unrest: float = 0.0
+
+
+class Watch(NamedTuple):
+    """A detector under way: memory and parameters of its kernels."""
+
+    residual_at: Ints
+    residual_params: Ints
+    bank_at: Ints
+    bank_params: Ints
+
+    def copy(self) -> Watch:
+        """The same moment, to be run on apart."""
+        return Watch(self.residual_at.copy(), self.residual_params, self.bank_at.copy(), self.bank_params)
+
+
+@twin.compiled
+def until_alarm(run: Run, given: Singles, added: Singles, watch: Watch) -> tuple[int, int]:
+    """Run a leaking loop until the bank alarms; returns seconds (0 never) and the alarm bits."""
+    residual_at, residual_params, bank_at, bank_params = watch
+    x = np.zeros(6, np.int32)
+    out = np.zeros(_OUT_N, np.int32)
+    for i in range(given.shape[0]):
+        journey.second(run, given[i], added[i], x)
+        twin.take(residual_at, residual_params, x)
+        twin.gas(residual_at, residual_params, x)
+        twin.weigh(residual_at, residual_params, out)
+        twin.scale(bank_at, bank_params, out)
+        alarms = twin.judge(bank_at, bank_params, out[0])
+        if alarms != 0:
+            return i + 1, alarms
+    return 0, 0
+
+
+@twin.compiled
+def until_peers(
+    run: Run, given: Singles, added: Singles, watch: Watch, peer_at: Floats, limit: Floats, out: Floats
+) -> None:
+    """Run a leaking loop until every peer has alarmed; seconds into out, nan for never."""
+    residual_at, residual_params, _, _ = watch
+    x, row, statistic = np.zeros(6, np.int32), np.zeros(_OUT_N, np.int32), np.zeros(3)
+    out[:] = np.nan
+    for i in range(given.shape[0]):
+        journey.second(run, given[i], added[i], x)
+        twin.take(residual_at, residual_params, x)
+        twin.gas(residual_at, residual_params, x)
+        twin.weigh(residual_at, residual_params, row)
+        peers.step(peer_at, float(x[0]), float(row[0]), statistic)
+        bits = peers.alarms(statistic, limit)
+        for j in range(3):
+            if (bits >> j) & 1 and np.isnan(out[j]):
+                out[j] = i + 1
+        if not np.isnan(out).any():
+            return
+
+
+@twin.compiled
+def follow(peer_at: Floats, x: Ints, residual_at: Ints, residual_params: Ints) -> None:
+    """Let the peers see a leak-free stretch."""
+    row, statistic = np.zeros(_OUT_N, np.int32), np.zeros(3)
+    for i in range(x.shape[0]):
+        twin.take(residual_at, residual_params, x[i])
+        twin.gas(residual_at, residual_params, x[i])
+        twin.weigh(residual_at, residual_params, row)
+        peers.step(peer_at, float(x[i, 0]), float(row[0]), statistic)
+
+
+class Trial:
+    """One loop under trial: commissioned on its first log_days when made; run() does the rest.
+
+    events "unseen" adds, after the log, kinds of events that it never met.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        days: float,
+        log_days: float,
+        rule: thresholds.Rule,
+        channels: tuple[int, int, int, int] = (1, 2, 3, 4),
+        events: str = "usual",
+        with_peers: bool = False,
+    ) -> None:
+        self._rng = np.random.default_rng([member.seed, 4])
+        self._first = int(log_days * DAY_S)
+        self._way = journey.drawn(member, days)
+        if events == "unseen":
+            journey.surprise(self._way, member, self._first)
+        self._run = journey.begun(member, self._way)
+        self._with_peers = with_peers
+        self._peer_at = np.zeros(peers.STATE_N)
+        x = journey.log(self._run, self._way, 0, self._first)
+        litres = member.loop.liquid_ml / 1000
+        # The user knows the gas volume to about 20 %.
+        gas_ul = round(member.loop.gas_ml * 1000 * float(np.exp(self._rng.normal(0, 0.2))))
+        shape, folds = fit.searched(x, fit.shape_of(x, gas_ul, channels))
+        validated = thresholds.validated(x, shape, folds)
+        bank_params = thresholds.made(validated, shape.gas_ul, litres, rule)
+        residual_params = fit.parameters(shape, folds.whole)
+        self._watch = Watch(twin.residual_state(), residual_params, twin.bank_state(), bank_params)
+        limits = bank_params[bank.LIMITS : bank.LIMITS + bank.MEMBER_N]
+        limits_ml = [float(limit) / 2**14 / 1000 for limit in limits]
+        unrest = fit.unrest(folds.residual_ul())
+        self.outcome = Outcome(member.seed, litres, days - log_days, shape, limits_ml, [], unrest=unrest)
+        if with_peers:
+            self._peer_limits = peers.limits(x[fit.SKIP_S :], np.ascontiguousarray(validated[:, 0]))
+        # Run in over the log itself, from cold; only what follows counts.
+        self._see(x)
+
+    def run(self, onset_n: int) -> Outcome:
+        """Watch the rest of the journey, and from onset_n random seconds of it try every leak."""
+        n = len(self._way.inputs)
+        onsets = np.sort(self._rng.integers(self._first + 3600, n - 2 * DAY_S, onset_n)).tolist() if onset_n else []
+        at = self._first
+        for stop in [*onsets, n]:
+            alarms = self._see(journey.log(self._run, self._way, at, stop))
+            self.outcome.alarms += [(at - self._first + second, bits) for second, bits in alarms]
+            at = stop
+            if at < n:
+                for name, rate_m3_s, hole_m2, limit_s in leaks():
+                    self._try(at, name, rate_m3_s, hole_m2, limit_s)
+        return self.outcome
+
+    def _see(self, x: Ints) -> list[tuple[int, int]]:
+        """Let detector and peers see a leak-free stretch; returns (second, bits) of the alarms in it."""
+        if self._with_peers:
+            follow(self._peer_at, x, self._watch.residual_at.copy(), self._watch.residual_params)
+        at_s, which = np.zeros(10_000, np.int32), np.zeros(10_000, np.int32)
+        most = np.zeros(bank.MEMBER_N, np.int32)
+        residual_at, residual_params, bank_at, bank_params = self._watch
+        count = twin.replay(residual_at, residual_params, bank_at, bank_params, x, at_s, which, most)
+        return [(int(at_s[i]), int(which[i])) for i in range(min(count, len(at_s)))]
+
+    def _try(self, at: int, name: str, rate_m3_s: float, hole_m2: float, limit_s: int) -> None:
+        given, added = self._way.inputs[at : at + limit_s], self._way.added[at : at + limit_s]
+        run = self._run.leaking(rate_m3_s, hole_m2)
+        delay_s, bits = until_alarm(run, given, added, self._watch.copy())
+        lost_ml = run.lost_ml - self._run.lost_ml
+        off = int(self._way.inputs[at, 1] == 0)
+        row = (float(delay_s) if delay_s else math.nan, lost_ml, off, int(bits))
+        self.outcome.delays.setdefault(name, []).append(row)
+        if self._with_peers:
+            seen_s = np.zeros(len(peers.NAMES))
+            run = self._run.leaking(rate_m3_s, hole_m2)
+            until_peers(run, given, added, self._watch.copy(), self._peer_at.copy(), self._peer_limits, seen_s)
+            for peer, peer_s in zip(peers.NAMES, seen_s.tolist(), strict=True):
+                self.outcome.peers.setdefault(peer, {}).setdefault(name, []).append(peer_s)
+
+
+def leaks() -> list[tuple[str, float, float, int]]:
+    """(name, m3/s, hole m2, limit s) of the leaks tried."""
+    rates = [(f"{rate:g} mL/h", rate * 1e-6 / 3600, 0.0, limit) for rate, limit in RATES]
+    return rates + [(f"{mm:g} mm", 0.0, plant.hole_m2(mm), limit) for mm, limit in HOLES]

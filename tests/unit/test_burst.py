@@ -1,0 +1,79 @@
+"""The 10 Hz burst path: a hole at once, a pump's start never, the same to the bit in every engine."""
+
+import numpy as np
+import pytest
+from strict_int import StrictInt
+
+from loopwatch import burst
+from loopwatch_host import twin
+from loopwatch_host.bench import plant
+from loopwatch_host.commission import bursts, fit
+
+NOISE_PA = 250.0
+SHAPE = fit.Shape(gas_ul=150_000, p0_pa=150_000, head_pa=35_000, gas_c=30)
+
+
+def samples(loop_run, rng, n):
+    """n samples, 10 Hz, of a plant under way with noise on both pressures."""
+    rows = np.zeros((n, 6), np.int32)
+    for i in range(n):
+        loop_run.step()
+        rows[i, 0] = round(loop_run.p_static_pa + rng.normal(0, NOISE_PA))
+        rows[i, 1] = round(loop_run.p_pump_pa + rng.normal(0, NOISE_PA))
+    return rows
+
+
+def first_alarm_s(rows, params, state):
+    for i, row in enumerate(rows):
+        if twin.burst_step(state, params, row):
+            return (i + 1) / 10
+    return None
+
+
+@pytest.mark.parametrize(("hole_mm", "within_s"), [(0.8, 1.0), (1.5, 0.4)])
+def test_a_hole_is_seen_within_a_second_wherever_in_the_second_it_opens(hole_mm, within_s):
+    rng = np.random.default_rng(4)
+    params = bursts.parameters(SHAPE, NOISE_PA, 2.0)
+    delays = []
+    for _ in range(20):
+        loop_run, state = plant.Plant(plant.LoopParams()), np.zeros(burst.STATE_N, np.int32)
+        assert first_alarm_s(samples(loop_run, rng, int(rng.integers(80, 120))), params, state) is None
+        loop_run.leak(hole_mm=hole_mm)
+        delays.append(first_alarm_s(samples(loop_run, rng, 50), params, state))
+    assert all(delays)
+    assert np.percentile(delays, 95) <= within_s
+
+
+def test_starts_and_stops_of_the_pump_and_load_steps_are_no_burst():
+    rng = np.random.default_rng(5)
+    params = bursts.parameters(SHAPE, NOISE_PA, 2.0)
+    loop_run, state = plant.Plant(plant.LoopParams()), np.zeros(burst.STATE_N, np.int32)
+    for turn in range(30):
+        loop_run.inputs[plant.PUMP_SPEED] = (0.0, 1.0, 0.6)[turn % 3]
+        loop_run.inputs[plant.LOAD_W] = (300.0, 40.0)[turn % 2]
+        assert first_alarm_s(samples(loop_run, rng, 300), params, state) is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_burst_kernel_stays_inside_small_integers_and_its_twin_agrees(seed):
+    rng = np.random.default_rng(seed)
+    params = bursts.parameters(SHAPE, NOISE_PA * (seed + 1), 2.0 * (seed + 1), hose_ml_bar=float(seed))
+    rows = rng.integers(-(2**28), 2**28, (400, 6)).astype(np.int32)
+    rows[::2] = rows[1::2] % 2_000_000
+    state = np.zeros(burst.STATE_N, np.int32)
+    strict: list[int] = [StrictInt(0)] * burst.STATE_N
+    strict_params: list[int] = [StrictInt(v) for v in params.tolist()]
+    for row in rows:
+        alarms = burst.step(strict, strict_params, [StrictInt(v) for v in row.tolist()])
+        assert alarms == twin.burst_step(state, params, row)
+        assert strict == state.tolist()
+    assert strict[burst.SCORES] > 0 or max(strict[burst.SCORES :]) > 0
+
+
+def test_noise_is_measured_in_the_log_robustly():
+    rng = np.random.default_rng(6)
+    x = np.zeros((20_000, 6), np.int32)
+    # A second is the mean of ten samples without the four outer ones.
+    draws = np.sort(rng.normal(0, NOISE_PA, (len(x), 10)), axis=1)[:, 2:8].mean(1)
+    x[:, 0] = np.round(150_000 + 3_000 * np.sin(np.arange(len(x)) / 700) + draws)
+    assert bursts.white_pa(x) == pytest.approx(NOISE_PA, rel=0.05)

@@ -1,0 +1,244 @@
+"""The detector's kernels: one source, the same to the bit in every engine, always inside ±2**30."""
+
+import subprocess
+import sys
+from array import array
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kernel_vectors import run
+from strict_int import StrictInt
+
+from loopwatch import bank, residual
+from loopwatch_host import twin
+from loopwatch_host.commission import fit, thresholds
+
+FIRMWARE = Path(residual.__file__).parents[1]
+MICROPYTHON = Path(sys.executable).with_name("micropython")
+EXTREMES = (-(2**31), -(2**30), -1_000_000, -256_000, 0, 1, 500_000, 2_000_000, 2**30, 2**31 - 1)
+
+
+def parameters(rng):
+    """Parameters as commissioning makes them, for any loop, with weights as large as it allows."""
+    shape = fit.Shape(
+        gas_ul=int(np.exp(rng.uniform(np.log(5_000), np.log(4_000_000)))),
+        p0_pa=int(rng.uniform(60_000, 1_800_000)),
+        head_pa=float(rng.choice([0.0, rng.uniform(600, 250_000)])),
+        gas_c=float(rng.uniform(-20, 90)),
+        curve_k=float(rng.choice(fit.CURVES_K)),
+        gas_tau_s=float(rng.choice(fit.GAS_TAUS_S)),
+        standing_flow_q8=int(rng.choice(fit.STANDING_FLOWS_Q8)),
+    )
+    weights = rng.normal(0, 10 ** rng.uniform(-3, 2.3), residual.FEATURE_N)
+    r_params = fit.parameters(shape, fit.Fit(weights, float(rng.normal(0, 1e5))))
+    b_params = thresholds.unlimited(shape.gas_ul)
+    b_params[bank.HOLD_WEIGHTS : bank.GROUPS] = rng.integers(0, 16_384, bank.GROUP_N * bank.HOLD_N)
+    b_params[bank.LIMITS : bank.LIMITS + bank.MEMBER_N] = rng.integers(1, 2**22, bank.MEMBER_N)
+    return r_params, b_params
+
+
+def lively(rng, n):
+    """Channels of a loop whose pump and load change, with noise; Pa and m°C."""
+    x = np.zeros((n, 6), np.int32)
+    warm = 8_000 * np.sin(np.arange(n) / 90 + rng.uniform(0, 6))
+    on = np.sin(np.arange(n) / 140) > -0.7
+    x[:, 0] = 150_000 + warm * 2 + rng.normal(0, 90, n) - np.arange(n) * rng.uniform(0, 60)
+    x[:, 1] = x[:, 0] + on * rng.uniform(8_000, 60_000) + rng.normal(0, 90, n)
+    for i in range(2, 5):
+        x[:, i] = 30_000 + warm / (i - 1) + rng.normal(0, 5, n)
+    return x
+
+
+def wild(rng, n):
+    """Any numbers at all, jumping between the ends of int32."""
+    x = rng.integers(-2_000_000, 2_000_000, (n, 6)).astype(np.int64)
+    extreme = rng.random((n, 6)) < 0.4
+    x[extreme] = rng.choice(EXTREMES, int(extreme.sum()))
+    held = rng.random(n) < 0.6
+    for i in range(1, n):
+        if held[i]:
+            x[i] = x[i - 1]
+    return np.clip(x, -(2**28), 2**28).astype(np.int32)
+
+
+def vectors(kind, seed, n=400):
+    rng = np.random.default_rng([seed, len(kind)])
+    return {"lively": lively, "wild": wild}[kind](rng, n), *parameters(rng)
+
+
+def compiled(x, r_params, b_params):
+    """The same as kernel_vectors.run, by the compiled twin."""
+    r_state, b_state = twin.residual_state(), twin.bank_state()
+    out = np.zeros(residual.OUT_N, np.int32)
+    results = []
+    for i, row in enumerate(x):
+        twin.take(r_state, r_params, row)
+        twin.gas(r_state, r_params, row)
+        results.append(twin.weigh(r_state, r_params, out))
+        twin.scale(b_state, b_params, out)
+        results.append(twin.judge(b_state, b_params, out[0]))
+        if i % 16 == 15:
+            results += [*out.tolist(), *r_state.tolist(), *b_state.tolist()]
+    return results
+
+
+def plain(x, r_params, b_params, number=int):
+    rows = [[number(v) for v in row] for row in x.tolist()]
+    return run(rows, [number(v) for v in r_params.tolist()], [number(v) for v in b_params.tolist()], number)
+
+
+@pytest.mark.parametrize("kind", ["lively", "wild"])
+@pytest.mark.parametrize("seed", range(12))
+def test_no_value_leaves_the_boards_small_integers_and_the_twin_agrees_to_the_bit(kind, seed):
+    x, r_params, b_params = vectors(kind, seed)
+    assert plain(x, r_params, b_params, StrictInt) == compiled(x, r_params, b_params)
+
+
+ON_MICROPYTHON = """
+import sys
+sys.path[:0] = {paths!r}
+from array import array
+from kernel_vectors import run
+def ints(file, n):
+    block = array("i", bytes(4 * n))
+    file.readinto(block)
+    return block
+with open({given!r}, "rb") as file:
+    n = ints(file, 1)[0]
+    x = [ints(file, 6) for _ in range(n)]
+    r_params = ints(file, {r_n})
+    b_params = ints(file, {b_n})
+for value in run(x, r_params, b_params):
+    print(value)
+"""
+
+
+@pytest.mark.parametrize("kind", ["lively", "wild"])
+@pytest.mark.parametrize("seed", range(3))
+def test_micropython_agrees_with_the_twin_to_the_bit(kind, seed, tmp_path):
+    x, r_params, b_params = vectors(kind, seed)
+    given = tmp_path / "vectors"
+    given.write_bytes(array("i", [len(x)]).tobytes() + x.tobytes() + r_params.tobytes() + b_params.tobytes())
+    paths = [str(FIRMWARE), str(Path(__file__).parent)]
+    script = ON_MICROPYTHON.format(paths=paths, given=str(given), r_n=residual.PARAM_N, b_n=bank.PARAM_N)
+    answer = subprocess.run([str(MICROPYTHON), "-c", script], capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 0, answer.stderr
+    assert [int(line) for line in answer.stdout.split()] == compiled(x, r_params, b_params)
+
+
+def fallen(rng, n):
+    """A residual with noise and wander that falls from its middle on, µL."""
+    r = np.cumsum(rng.normal(0, 4, n)) + rng.normal(0, 60, n)
+    r[n // 2 :] -= 3.0 * np.arange(n - n // 2)
+    return np.round(r).astype(np.int32)
+
+
+def float_scores(r, drives, b_params):
+    """Every member's score each second in float64: DETECTION sections 3, 7 and 8, written apart."""
+    rows, groups = [], range(bank.GROUP_N)
+    level, score = np.full(bank.MEMBER_N, float(r[0])), np.zeros(bank.MEMBER_N)
+    held, slow = np.zeros(bank.HOLD_N), float(r[0])
+    gas_ul = 2**24 / b_params[bank.AGE_GAIN]
+    weights = b_params[bank.HOLD_WEIGHTS : bank.GROUPS].reshape(bank.GROUP_N, bank.HOLD_N) / 65_536
+    n, m, k, which = (
+        b_params[at : at + bank.MEMBER_N].astype(float)
+        for at in (bank.LEVEL_SHIFTS, bank.LEAK_SHIFTS, bank.ALLOWANCES, bank.GROUPS)
+    )
+    for value, moving in zip(r.astype(float), drives.astype(float), strict=True):
+        slow += (value - slow) / 2**14
+        age = min(max(1.0, (gas_ul - slow) / gas_ul), 2.83) ** 2
+        for i, (drive, shift) in enumerate(bank.HOLDS):
+            held[i] = max(held[i] * (1 - 2.0**-shift), moving[drive])
+        v = [min((1 + float(weights[g] @ held)) ** 2, 8.0) for g in groups]
+        e = (value - level) / 2**n
+        level += e
+        divisor = np.array([age * v[int(g)] for g in which])
+        score = np.maximum(0.0, score * (1 - 2.0**-m) - e / divisor - k / 2**14)
+        rows.append(score.copy())
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_banks_scores_are_those_of_the_float64_recursion(seed):
+    rng = np.random.default_rng([seed, 9])
+    b_params = thresholds.unlimited(150_000)
+    b_params[bank.HOLD_WEIGHTS : bank.GROUPS] = rng.integers(0, 60, bank.GROUP_N * bank.HOLD_N)
+    out = np.zeros((4_000, residual.OUT_N), np.int32)
+    out[:, 0] = fallen(rng, len(out))
+    out[:, 1:] = 300 * (rng.random((len(out), 6)) < 0.002)
+    expected = float_scores(out[:, 0], out, b_params)
+    state = twin.bank_state()
+    got = []
+    for row in out:
+        twin.scale(state, b_params, row)
+        twin.judge(state, b_params, row[0])
+        got.append(state[bank.SCORES : bank.SCORES + bank.MEMBER_N] / 2**14)
+    assert expected.max() > 500
+    # Holds are floored to a drive unit and w to eight bits: up to 20 µL where limits are 50 and more.
+    assert np.array(got) == pytest.approx(expected, rel=0.04, abs=20)
+
+
+@pytest.mark.parametrize("gas_ul", [40_000, 150_000, 800_000])
+@pytest.mark.parametrize("p_pa", [100_000, 140_000, 160_000, 220_000])
+def test_the_gas_kernel_is_the_ideal_gas_law(gas_ul, p_pa):
+    shape = fit.Shape(gas_ul, 150_000, 35_000.0, 30.0)
+    params, state = fit.parameters(shape), twin.residual_state()
+    x = np.array([p_pa, p_pa + 35_000, 30_000, 30_000, 36_000, 0], np.int32)
+    for _ in range(3):
+        twin.take(state, params, x)
+        gain_ul = twin.gas(state, params, x)
+    expected_ul = gas_ul * (150_000 / p_pa * (273.15 + 36) / (273.15 + 30) - 1)
+    assert gain_ul == pytest.approx(expected_ul, rel=1e-3, abs=gas_ul * 3e-5 + 2)
+
+
+def test_a_gas_pressed_at_once_is_adiabatic_and_then_takes_the_walls_temperature():
+    shape = fit.Shape(150_000, 150_000, 35_000.0, 30.0, gas_tau_s=40.0)
+    params, state = fit.parameters(shape), twin.residual_state()
+    x = np.array([150_000, 185_000, 30_000, 30_000, 30_000, 0], np.int32)
+    for _ in range(5):
+        twin.take(state, params, x)
+        twin.gas(state, params, x)
+    x[0] = 165_000
+    twin.take(state, params, x)
+    at_once_ul = twin.gas(state, params, x)
+    for _ in range(600):
+        twin.take(state, params, x)
+        later_ul = twin.gas(state, params, x)
+    # P V**1.4 and P V constant; the observer is linear in dP, which costs a percent of a tenth.
+    assert at_once_ul == pytest.approx(150_000 * (1.1 ** (-1 / 1.4) - 1), rel=0.04)
+    assert later_ul == pytest.approx(150_000 * (1 / 1.1 - 1), rel=0.01)
+
+
+def test_the_flow_clock_stands_while_the_pump_does_and_runs_with_the_root_of_its_head():
+    shape = fit.Shape(150_000, 150_000, 36_000.0, 30.0, standing_flow_q8=0)
+    params = fit.parameters(shape)
+    tank = residual.AVERAGE_N + 4  # time constant 64 s of full flow
+
+    def share_after(head_pa, seconds):
+        state = twin.residual_state()
+        x = np.array([150_000, 150_000 + head_pa, 25_000, 25_000, 25_000, 0], np.int32)
+        for _ in range(40):
+            twin.take(state, params, x)
+        x[3] = 35_000
+        for _ in range(seconds):
+            off = twin.take(state, params, x)
+        return off, state[tank] / state[residual.RADIATOR_0]
+
+    for head_pa, speed in ((36_000, 1.0), (9_000, 0.5)):
+        off, share = share_after(head_pa, 60)
+        assert not off
+        assert share == pytest.approx(1 - (1 - 1 / 64) ** (60 * speed), abs=0.02)
+    assert share_after(1_000, 60) == (1, 0.0)
+
+
+def test_while_the_pump_stands_the_tanks_observers_go_with_the_dome():
+    params = fit.parameters(fit.Shape(150_000, 150_000, 36_000.0, 30.0, standing_flow_q8=0))
+    state = twin.residual_state()
+    x = np.array([150_000, 150_000, 25_000, 25_000, 25_000, 0], np.int32)
+    for _ in range(40):
+        twin.take(state, params, x)
+    x[4] = 26_000
+    for _ in range(400):
+        twin.take(state, params, x)
+    assert state[residual.AVERAGE_N] / 2**13 / 512 == pytest.approx(312 / 256, rel=0.03)

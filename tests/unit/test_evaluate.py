@@ -1,0 +1,123 @@
+"""Campaigns: the fast plant is the bench's plant, the bound is the paper's, a campaign goes on where it stopped."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from loopwatch import bank, residual
+from loopwatch_host.bench import plant
+from loopwatch_host.commission import thresholds
+from loopwatch_host.evaluate import bound, campaign, family, gaussian, journey, peers, trial
+from loopwatch_host.evaluate.poisson import poisson_interval
+
+SMALL = campaign.Plan(days=6.0, onset_n=2, log_days=2.5)
+
+
+@pytest.mark.parametrize("seed", [1_003, 1_009])
+def test_the_compiled_plant_is_the_benchs_plant(seed):
+    member = family.drawn(seed)
+    way = journey.drawn(member, 0.02)
+    way.added[:] = 0
+    way.inputs[900:, 1] = 0.0
+    way.inputs[400:, 0] = 300.0
+    x = journey.log(journey.begun(member, way), way, 0, len(way.inputs))
+    load, speed, ambient = (float(value) for value in way.inputs[0])
+    loop_run = plant.Plant(member.loop, load, speed, ambient)
+    for second, (load, speed, ambient) in enumerate(way.inputs.tolist()):
+        loop_run.inputs[:3] = [load, speed, ambient]
+        pressures = []
+        for _ in range(10):
+            loop_run.step()
+            pressures.append(loop_run.p_static_pa)
+        body_pa = member.sensors.tempco_pa_k * (loop_run.dome_c - 25)
+        assert x[second, 0] == pytest.approx(np.mean(pressures) + body_pa, abs=0.6)
+
+
+def test_a_thermometer_lags_by_its_time_constant_and_reports_its_steps():
+    member = family.default(3)
+    way = journey.drawn(member, 0.02)
+    way.added[:] = 0
+    way.inputs[:, 1] = 0.0  # standing coolant keeps its temperature
+    run = journey.begun(member, way)
+    start_mdegc = 1000 * run.pockets[0]
+    run.state[[plant.BLOCK_C, plant.SOURCE_C]] += 10
+    x = journey.log(run, way, 0, 1)
+    assert x[0, 2] - start_mdegc == pytest.approx(10_000 * -math.expm1(-1 / 12), rel=0.05)
+    assert all(value == round(round(value / 7.8125) * 7.8125) for value in x[:, 2].tolist())
+
+
+def test_the_same_seed_makes_the_same_loop_and_no_seed_is_in_both_parts():
+    assert family.drawn(1_000_000) == family.drawn(1_000_000)
+    assert family.drawn(1_000_000) != family.drawn(1_000_001)
+    assert not set(family.TRAIN) & set(family.HELD_OUT)
+
+
+def test_the_bound_is_that_of_the_detection_notes():
+    # Independent prototype: 94.8 min at 1 mL/h and 107 s at 10 mL/h, one false alarm a year.
+    for ml_h, expected_s in ((1.0, 94.8 * 60), (10.0, 107.0)):
+        assert bound.delay_s(ml_h / 3.6, 81.0, 22.0, 365 * 86_400) == pytest.approx(expected_s, rel=0.01)
+
+
+def test_the_interval_of_a_count_is_garwoods():
+    # Tables of the exact Poisson interval: 0 -> 3.69, 1 -> 0.0253..5.57, 10 -> 4.80..18.39.
+    for count, low, high in ((0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.390)):
+        assert poisson_interval(count) == pytest.approx((low, high), rel=2e-3)
+
+
+def test_in_gaussian_noise_the_bank_is_near_the_bound():
+    p = gaussian.parameters()
+    most = np.zeros((60, bank.MEMBER_N), np.int32)
+    gaussian.daily_most(p, 1, 60, gaussian.WHITE_UL, math.sqrt(gaussian.WALK_UL2_S), most)
+    # Sixty days can't be stretched to a year: limits for one alarm in ten days, against the bound for that.
+    p = gaussian.limited(p, most, 36.5, np.full(bank.MEMBER_N, 1 / bank.MEMBER_N))
+    alarms = gaussian.joint_alarms(p, 2, 200, gaussian.WHITE_UL, math.sqrt(gaussian.WALK_UL2_S))
+    assert 3 <= alarms <= 34  # 20 if no two members ever alarmed together, plus three standard deviations
+    lines = {line.rate_ml_h: line for line in gaussian.table(p, 60, 3, arl_s=10 * 86_400)}
+    for ml_h in (10.0, 30.0, 60.0, 180.0):
+        assert 0.85 < lines[ml_h].ratio < 1.3
+
+
+def test_a_peer_acts_on_what_its_name_says():
+    state, statistic = np.zeros(peers.STATE_N), np.zeros(3)
+    for second in range(4_000):
+        peers.step(state, 150_000.0 - 0.5 * second, -0.2 * second, statistic)
+    assert statistic[1] == pytest.approx(0.5 * 600, rel=0.01)  # Pa in ten minutes
+    assert statistic[0] == pytest.approx(150_000 - 0.5 * 4_000, abs=20)
+    # A ramp's averages trail it by their time constants, once settled: here the day's has only begun.
+    short, long = (0.2 * tau * math.expm1(-4_000 / tau) + 0.2 * 4_000 for tau in (600, 86_400))
+    assert statistic[2] == pytest.approx(short - long, rel=0.02)
+
+
+def test_a_campaign_goes_on_where_it_stopped_and_refuses_another_plan(tmp_path):
+    seeds = [1_000, 1_001]
+    seen = []
+    first = campaign.run(tmp_path, seeds[:1], SMALL, 1, lambda done, of: None)
+    both = campaign.run(tmp_path, seeds, SMALL, 1, lambda done, of: seen.append((done, of)))
+    assert seen == [(1, 2), (2, 2)]
+    assert both[0] == json.loads(json.dumps(first[0]))
+    table = campaign.table(both, 1.0)
+    assert table["loops"] == 2
+    assert [row["onsets"] for row in table["rates"]] == [4] * len(trial.leaks())
+    assert table["false_alarms"]["years"] == pytest.approx(2 * 3.5 / 365)
+    with pytest.raises(ValueError, match="another plan"):
+        campaign.run(tmp_path, seeds, campaign.Plan(days=7.0), 1, lambda done, of: None)
+
+
+def test_a_leak_tried_meets_the_weather_of_the_leak_free_run():
+    outcome = trial.Trial(family.drawn(1_002), 5.0, 2.5, thresholds.rule_for(2.5), with_peers=True).run(2)
+    assert set(outcome.delays) == {name for name, *_ in trial.leaks()}
+    slow, fast = (np.nanmean([row[0] for row in outcome.delays[name]]) for name in ("60 mL/h", "6000 mL/h"))
+    assert fast < slow
+    assert outcome.peers[peers.NAMES[0]]["6000 mL/h"][0] > 1
+    for delay_s, lost_ml, *_ in outcome.delays["600 mL/h"]:
+        assert lost_ml == pytest.approx(600 * delay_s / 3600, rel=0.02)
+
+
+def test_the_tables_fit_the_layout_of_the_kernels_memory():
+    # Twelve holds, four groups: the layout that commissioning and the kernel share.
+    assert len(bank.HOLDS) == bank.HOLD_N
+    assert len(thresholds.MEMBERS) == bank.MEMBER_N
+    assert len(residual.AVERAGES) == residual.AVERAGE_N
+    assert residual.AVERAGE_N + residual.TANK_N == residual.FEATURE_N
