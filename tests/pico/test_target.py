@@ -138,12 +138,12 @@ def test_the_same_seed_sends_the_same_bytes_however_time_is_cut(board_flash: byt
         received = b""
         target = PicoTarget(World(load_scenario("quiet"), seed=7), flash=board_flash)
         with target, serial.Serial(target.port, timeout=0) as port:
-            while target.now_s < 0.75:
-                target.advance_to(min(0.75, target.now_s + step_s))
+            while target.now_s < 1.0:
+                target.advance_to(min(1.0, target.now_s + step_s))
                 received += port.read(100_000)
         return received
 
-    whole = run(0.75)
+    whole = run(1.0)
     assert whole.count(b"$S") >= 2
     assert run(0.07) == whole
 
