@@ -32,8 +32,8 @@ def run() -> None:
         _run(board)
     except KeyboardInterrupt:
         board.safe()
-    finally:
-        board.stop_watchdog()
+    # Anything else that comes out of _run leaves the watchdog on, which restarts the board.
+    board.stop_watchdog()
 
 
 def _run(board: Board) -> None:
@@ -50,7 +50,7 @@ def _run(board: Board) -> None:
             return
         except Exception as error:
             board.safe()
-            text = traceback_of(error)
+            text = _words_of(error)
         crashes.note(text)
         print(text)
         _restart(board)
@@ -78,6 +78,14 @@ def _watch(board: Board, crashes: Crashes, pointer: slots.Slots) -> None:
         app.telemetry.text("loopwatch: " + why)
         app.desk.note(scpi.SYSTEM_ERROR, why)
     app.run()
+
+
+def _words_of(error: Exception) -> str:
+    """The traceback, or what fits when the crash has left no memory for it."""
+    try:
+        return traceback_of(error)
+    except MemoryError:
+        return type(error).__name__ + "\n"
 
 
 def _restart(board: Board) -> None:

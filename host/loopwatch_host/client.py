@@ -7,6 +7,7 @@ errors.NoBoard, commands raise errors.CommandFailed.
 """
 
 import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -122,7 +123,8 @@ class Client:
         self._thread = threading.Thread(target=self._run, name="loopwatch-client", daemon=True)
         self._write_lock = threading.Lock()
         self._pending: dict[int, Pending] = {}
-        self._command_n = 0
+        # A late answer to another program's command must not be taken for ours. A virtual run is the same every time.
+        self._command_n = random.randrange(1_000_000) if greet else 0
         self._identity: Pending | None = None
         self._identify_tries_n = 0
         self._resend: Pending | None = None

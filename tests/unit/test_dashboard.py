@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -449,6 +450,17 @@ def test_run_on_a_terminal_opens_the_dashboard_and_its_keys_reach_the_board(tmp_
         rows = list(log.records("event", log.session_id(None)))
     words = [event_words(Record("event", row["seq"], 1, row["t_ms"], row["at_s"], row)) for row in rows]
     assert "not_commissioned ACKED" in words
+
+
+def test_a_terminal_that_is_closed_ends_the_program_and_what_was_heard_is_kept(tmp_path: Path) -> None:
+    db = tmp_path / "log.db"
+    terminal = Terminal(["--speed", "4", "--db", str(db)])
+    terminal.until(b"NO ALARM")
+    os.close(terminal.master)
+    terminal.process.send_signal(signal.SIGHUP)
+    terminal.process.wait(20.0)
+    with Log(db) as log:
+        assert list(log.records("event", log.session_id(None)))
 
 
 def test_run_on_a_terminal_prints_lines_when_no_dashboard_is_wanted(tmp_path: Path) -> None:

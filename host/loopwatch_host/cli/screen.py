@@ -1,10 +1,15 @@
 """A sitting shown on the whole terminal."""
 
+import os
+import threading
 from collections.abc import Callable
 
 from ..desk.loop import Loop
 from ..desk.orders import Orders
 from .sitting import Sitting
+
+PARTING_S = 3.0
+LOOK_EVERY_S = 0.2
 
 
 def show_dashboard(sitting: Sitting, loop: Loop, title: str, ended: Callable[[], bool]) -> None:
@@ -21,6 +26,22 @@ def show_dashboard(sitting: Sitting, loop: Loop, title: str, ended: Callable[[],
         return not ended() and not sitting.over
 
     dashboard = Dashboard(loop, title, step, orders.acknowledge, orders.reset)
-    dashboard.run()
+    left = threading.Event()
+    threading.Thread(target=_leave_a_dead_terminal, args=(ended, left), daemon=True).start()
+    try:
+        dashboard.run()
+    finally:
+        left.set()
     if dashboard.failure:
         raise dashboard.failure
+
+
+def _leave_a_dead_terminal(ended: Callable[[], bool], left: threading.Event) -> None:
+    """End the program when the screen does not close in PARTING_S after somebody has ended it.
+
+    A terminal that was closed blocks for ever whoever draws on it. Events are on the disk already, and samples up to
+    the last second.
+    """
+    while not left.wait(LOOK_EVERY_S):
+        if ended() and not left.wait(PARTING_S):
+            os._exit(0)
