@@ -17,7 +17,7 @@ TARGET ?= vm
 HIL = .hil/$(subst /,_,$(subst :,_,$(TARGET)))
 
 .DELETE_ON_ERROR:
-.PHONY: help run monitor flash test check hil bench hardware pictures lock clean
+.PHONY: help run monitor flash test check hil browser bench hardware pictures lock clean
 
 help: ## list these targets
 	@awk -F ' *##* *' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: $(READY) $(STUBS) ## lint, format, types of laptop and firmware, then the
 hil: $(READY) ## run the bench's suite on TARGET=vm, pico or serial:PORT; page and JUnit go to .hil (ARGS="-k burst")
 	@$(BIN)/python -m pytest tests/hil --target "$(TARGET)" $(if $(filter serial%,$(TARGET)),-s,-n 2) \
 		--junitxml=$(HIL).xml --page=$(HIL).html $(ARGS)
+
+browser: $(READY) ## the web page's tests in Chromium, by themselves, since they watch the clock
+	@LOOPWATCH_BROWSER=1 $(BIN)/python -m pytest tests/unit/test_web_browser.py $(ARGS)
 
 bench: $(READY) ## measure the budgets and print them with the machine and the date (ARGS="--json")
 	@$(BIN)/loopwatch bench $(ARGS)
