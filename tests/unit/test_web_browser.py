@@ -13,12 +13,14 @@ from web_page import Served
 from loopwatch_host import browser
 from loopwatch_host.browser import Browser, Page
 
-pytestmark = pytest.mark.skipif(
-    "LOOPWATCH_BROWSER" not in os.environ,
-    reason="a page in a real browser is judged by the wall clock, which other tests disturb: make browser runs it",
-)
+pytestmark = [
+    pytest.mark.skipif(browser.find() is None, reason="no Chromium on this machine (package chromium)"),
+    pytest.mark.skipif(
+        "LOOPWATCH_BROWSER" not in os.environ,
+        reason="a page in a real browser is judged by the wall clock, which other tests disturb: make browser runs it",
+    ),
+]
 
-pytestmark = pytest.mark.skipif(browser.find() is None, reason="no Chromium on this machine (package chromium)")
 
 LEAK = "document.querySelector('[data-alarm=leak]')"
 LIVE_TIMEOUT_S = 30.0
