@@ -100,7 +100,9 @@ def test_the_charts_go_on_as_samples_come(page: Page) -> None:
     assert points > 10
 
 
-def test_a_sample_is_drawn_within_300_ms(page: Page, record_property: Callable[[str, object], None]) -> None:
+def test_a_sample_is_drawn_within_300_ms_in_95_of_100_frames(
+    page: Page, record_property: Callable[[str, object], None]
+) -> None:
     page.evaluate("""
       const { charts } = window.loopwatch;
       const draw = charts.draw.bind(charts);
@@ -120,8 +122,7 @@ def test_a_sample_is_drawn_within_300_ms(page: Page, record_property: Callable[[
     record_property(
         "table", f"web page: newest sample drawn {1000 * p95_s:.0f} ms after it came (p95 of {len(lags_s)})"
     )
-    # Wall time: the best quarter judges the page, the tail the machine and the tests that run beside this one.
-    assert lags_s[len(lags_s) // 4] <= 0.3
+    assert p95_s <= 0.3
 
 
 def test_a_leak_appears_and_acknowledging_it_reaches_the_board(page: Page, served: Served) -> None:
