@@ -47,7 +47,7 @@ SIGNAL_NOISY = const(9)
 # (name, priority, latches, action, on_delay_ms, off_delay_ms, unit of the event's value)
 TABLE = (
     (
-        ("leak", URGENT, True, TRIPS, 0, 10_000, "rate_ul_min"),
+        ("leak", URGENT, True, TRIPS, 0, 10_000, "rate_ul_h"),
         ("blind", URGENT, False, TRIPS, 3_000, 3_000, "status_bits"),
     )
     + tuple(

@@ -8,14 +8,14 @@ every stage has run. Time is an argument everywhere below run().
 from . import alarms, sample
 from .config import Config
 from .desk import Desk
-from .detector import Detector
-from .inventory import NO_INPUT, VALID, Inventory
+from .guard import NO_LEAK, Guard
+from .inventory import NO_INPUT, VALID
 from .journal import MODE, MODE_MONITORING, MODE_STOPPED, Journal
 from .link import Link
 from .outputs import Outputs
 from .port import collect, const, mem_free, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from .sampler import MEAN_DONE, Sampler
-from .telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNNING, Telemetry
+from .telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNNING, WIDE_LIMITS, Telemetry
 from .wire import SEQ_MASK
 
 WATCHDOG_MS = const(2_000)
@@ -46,8 +46,7 @@ class App:
         self._config = config
         seed = int.from_bytes(board.id[4:8], "big") & SEQ_MASK
         self.sampler = Sampler(board.i2c, config, seed)
-        self.inventory = Inventory(config)
-        self.detector = Detector()
+        self.guard = Guard(config)
         self.journal = Journal()
         self.alarms = alarms.Alarms(self.journal)
         self.outputs = Outputs(board)
@@ -140,23 +139,25 @@ class App:
 
     def _decide(self, now_ms: int) -> None:
         mean = self.sampler.mean
-        detector = self.detector
-        outcome = self.inventory.step(mean)
-        state_bits = PUMP_RUNNING if self.inventory.pump_on else 0
+        guard = self.guard
+        outcome = guard.step(mean)
+        state_bits = PUMP_RUNNING if guard.pump_on else 0
         if self._config.commissioned:
             state_bits |= COMMISSIONED
+        if guard.wide:
+            state_bits |= WIDE_LIMITS
         leak = noisy = alarms.UNKNOWN
         if outcome == VALID:
-            detector.step(self.inventory.residual_ul)
-            leak = alarms.TRUE if detector.leaking else alarms.FALSE
-            noisy = alarms.TRUE if detector.noisy else alarms.FALSE
+            leak = alarms.TRUE if guard.class_n != NO_LEAK else alarms.FALSE
+            noisy = alarms.TRUE if guard.noisy else alarms.FALSE
             state_bits |= BASELINE_SETTLED
         elif outcome == NO_INPUT:
             state_bits |= BLIND
-        self.alarms.update(alarms.LEAK, leak, detector.rate_ul_min, now_ms)
-        self.alarms.update(alarms.SIGNAL_NOISY, noisy, detector.noise_ul, now_ms)
+        self.alarms.update(alarms.LEAK, leak, guard.rate_ul_h, now_ms)
+        self.alarms.update(alarms.SIGNAL_NOISY, noisy, guard.noise_ul, now_ms)
         self.telemetry.mean(mean, self.sampler.mean_used_n)
-        self.telemetry.decision(mean, self.inventory.residual_ul, detector, self._config.reserve_ul, state_bits)
+        self.telemetry.decision(mean, guard, self._config.reserve_ul, state_bits)
+        self.telemetry.evidence(mean, guard)
 
     def _end_cycle(self, now_ms: int) -> None:
         latest = self.sampler.sample
@@ -164,6 +165,8 @@ class App:
         if bits != self._judged_bits or self.alarms.pending_n:
             self._judged_bits = bits
             self._judge_sensors(latest, now_ms)
+        if self.guard.sample(latest):
+            self.alarms.update(alarms.LEAK, alarms.TRUE, self.guard.rate_ul_h, now_ms)
         self.telemetry.sample(latest)
         self.outputs.drive(self.alarms, now_ms)
         self.outputs.take_button(self.alarms, now_ms)
@@ -204,7 +207,7 @@ class App:
         self._heap_used = True
         if self.desk.leak_was_reset:
             self.desk.leak_was_reset = False
-            self.detector.restart()
+            self.guard.restart()
 
     def _ne107(self) -> int:
         bits = self.alarms.alarm_bits

@@ -4,6 +4,8 @@ The defaults are the safe settings of a board that nobody has commissioned: it
 guards at once, with limits wide enough for loops it has never seen, and says so.
 """
 
+from array import array
+
 from .wire import Crc32
 
 # (name, default, least, most, what it is)
@@ -47,6 +49,10 @@ class Config:
     expansion_ppm_k: int
     pump_on_pa: int
     commissioned: int
+
+    residual: array | None = None
+    bank: array | None = None
+    burst: array | None = None
 
     def __init__(self, **given: int) -> None:
         for name, default, least, most, _ in TABLE:

@@ -68,12 +68,14 @@ class Inventory:
         self._source = 0
         self._has_gas = False
         self._has_tank = False
+        self._gone_bits = 0
         self.residual_ul = 0
 
     def step(self, mean: Sample) -> int:
         """Take one second's mean; returns NO_INPUT, SETTLING or VALID.
 
-        A temperature without a value holds its last one; without p_static there is no residual.
+        A temperature without a value holds its last one, and when it has one again the baseline moves by what it has
+        changed: neither is coolant. Without p_static there is no residual.
         """
         self._take_pump(mean)
         self._take_temperatures(mean)
@@ -112,22 +114,39 @@ class Inventory:
 
     def _take_temperatures(self, mean: Sample) -> None:
         if usable(mean.status[T_SOURCE]):
-            self._source = _t128(mean.values[T_SOURCE])
+            source = _t128(mean.values[T_SOURCE])
+            if self._is_back(T_SOURCE):
+                self._liquid0 += (source - self._source) * _SOURCE_WEIGHT >> 7  # 16b + 5b
+            self._source = source
+        else:
+            self._gone_bits |= 1 << T_SOURCE
         if usable(mean.status[T_DOME]):
             dome = _t128(mean.values[T_DOME])
-            if self._has_gas:
-                self._gas_acc = ema(self._gas_acc, dome, 14, _GAS_LAG_SHIFT)
-            else:
+            if not self._has_gas or self._is_back(T_DOME):
+                self._gas0 += dome - (self._gas_acc >> 14)
                 self._gas_acc = dome << 14  # 15b + 14b = 29b
                 self._has_gas = True
+            else:
+                self._gas_acc = ema(self._gas_acc, dome, 14, _GAS_LAG_SHIFT)
+        else:
+            self._gone_bits |= 1 << T_DOME
         if usable(mean.status[T_RADIATOR]):
             radiator = _t128(mean.values[T_RADIATOR])
-            if not self._has_tank:
+            if not self._has_tank or self._is_back(T_RADIATOR):
+                self._liquid0 += (radiator - (self._tank_acc >> 14)) * _TANK_WEIGHT >> 7  # 16b + 7b
                 self._tank_acc = radiator << 14
                 self._has_tank = True
             elif self.pump_on:
                 # Standing coolant keeps its temperature: the tank follows only while it flows.
                 self._tank_acc = ema(self._tank_acc, radiator, 14, _TANK_LAG_SHIFT)
+        else:
+            self._gone_bits |= 1 << T_RADIATOR
+
+    def _is_back(self, channel: int) -> bool:
+        """Whether the channel has a value again after seconds without."""
+        back = self._gone_bits >> channel & 1
+        self._gone_bits &= ~(1 << channel)
+        return back == 1
 
 
 def _t128(value_mdegc: int) -> int:

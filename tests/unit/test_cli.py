@@ -342,7 +342,7 @@ def test_a_leak_alarm_before_any_decision_claims_no_rate() -> None:
 
 def test_a_leak_alarm_has_the_decisions_figures_in_units_for_people() -> None:
     shown = View()
-    shown.show("decision", 1000, residual_ul=-2100, rate_ul_min=27_300, lost_ul=2_140, time_left_s=85)
+    shown.show("decision", 1000, residual_ul=-2100, rate_ul_h=1_638_000, lost_ul=2_140, time_left_s=85)
     shown.show("event", 1000, event_n=1, subject_n=alarms.LEAK, state_n=alarms.UNACK, priority_n=1)
     assert shown.last.endswith("rate 27.3 mL/min  lost 2.1 mL  time left 1 min 25 s")
 
@@ -357,16 +357,17 @@ def test_an_unknown_residual_is_a_word() -> None:
 def test_a_line_fits_a_terminal_of_120_columns() -> None:
     shown = View(width=120)
     shown.show("mean", 1000, p_static_pa=150_000, p_pump_pa=185_000)
-    shown.show("decision", 1000, residual_ul=-12_340, state_bits=2, evidence_slow_permille=990)
+    shown.show("decision", 1000, residual_ul=-12_340, state_bits=2, evidence_leak_permille=990)
     shown.show("heartbeat", 1000)
     assert len(shown.last) <= 120
 
 
 @pytest.mark.parametrize(
-    ("rate_ul_min", "words"), [(167, "10.0 mL/h"), (999, "59.9 mL/h"), (1000, "1.0 mL/min"), (184_000, "184.0 mL/min")]
+    ("rate_ul_h", "words"),
+    [(10_000, "10.0 mL/h"), (59_940, "59.9 mL/h"), (60_000, "1.0 mL/min"), (11_040_000, "184.0 mL/min")],
 )
-def test_a_rate_is_told_in_the_unit_of_its_size(rate_ul_min: int, words: str) -> None:
-    assert rate_words(rate_ul_min) == words
+def test_a_rate_is_told_in_the_unit_of_its_size(rate_ul_h: int, words: str) -> None:
+    assert rate_words(rate_ul_h) == words
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(40, "40 s"), (85, "1 min 25 s"), (11_400, "3 h 10 min")])

@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 from pty_board import PtyBoard
 
+from loopwatch import wire
 from loopwatch_host import messages
 from loopwatch_host.client import Client, Subscription
 from loopwatch_host.errors import CommandFailed, NoBoard, UsageError
@@ -235,12 +236,12 @@ def test_a_client_that_only_listens_sends_nothing(board: PtyBoard, quiet: tuple[
 
 def test_another_protocol_is_named_with_both_versions_and_the_remedy(board: PtyBoard, heard: Heard) -> None:
     board.firmware = "0.2.0"
-    board.boot(protocol_n=2, crc=(0xDEAD, 0xBEEF))
+    board.boot(protocol_n=wire.PROTOCOL_N + 1, crc=(0xDEAD, 0xBEEF))
     board.sample(1, 100)
     heard.until_records("sample", 1)
     (mismatch,) = heard.of(Mismatch)
-    assert "firmware 0.2.0 with protocol 2 (DEADBEEF)" in mismatch.text
-    assert "protocol 1 (" in mismatch.text and "`loopwatch flash`" in mismatch.text
+    assert f"firmware 0.2.0 with protocol {wire.PROTOCOL_N + 1} (DEADBEEF)" in mismatch.text
+    assert f"protocol {wire.PROTOCOL_N} (" in mismatch.text and "`loopwatch flash`" in mismatch.text
 
 
 def test_the_same_protocol_is_no_mismatch(board: PtyBoard, heard: Heard) -> None:

@@ -25,7 +25,7 @@ from loopwatch_host.dashboard.app import DRAW_LEAST_S, STEP_S, Dashboard
 from loopwatch_host.dashboard.panels import BAR_N, bar
 from loopwatch_host.dashboard.plots import StripChart
 from loopwatch_host.desk.channels import P_STATIC, RESIDUAL
-from loopwatch_host.desk.loop import HISTORY_N, MEMBERS, NOTES_N, Loop
+from loopwatch_host.desk.loop import CLASSES, HISTORY_N, NOTES_N, Loop
 from loopwatch_host.messages import Connected, Disconnected, Gap, Record, Started, event_words
 from loopwatch_host.store import Log
 
@@ -72,7 +72,7 @@ class Desk:
         self.record("sample", p_static_pa=p_static_pa, status_bits=status_bits)
         self.record("mean", p_static_pa=p_static_pa, status_bits=status_bits, t_dome_mdegc=23_000, **channels)
         decided = {name: value for name, value in values.items() if name != "alarm_bits"}
-        self.record("decision", residual_ul=residual_ul, **{"state_bits": 7, "rate_ul_min": None, **decided})
+        self.record("decision", residual_ul=residual_ul, **{"state_bits": 7, "rate_ul_h": None, **decided})
         self.record("heartbeat", alarm_bits=values.get("alarm_bits", 0))
 
     def alarm(self, name: str, state: int) -> None:
@@ -80,7 +80,7 @@ class Desk:
         index = alarms.index_of(name)
         priority_n = int(alarms.TABLE[index][1])
         self._event_n += 1
-        self.record("event", event_n=1, subject_n=index, state_n=state, priority_n=priority_n, value=14_600)
+        self.record("event", event_n=1, subject_n=index, state_n=state, priority_n=priority_n, value=876_000)
 
     def run(self, size: tuple[int, int], act: Callable[[Pilot[None], Dashboard], Coroutine[Any, Any, None]]) -> None:
         """Show the loop on a terminal of this size and do something there."""
@@ -121,10 +121,10 @@ def leaking(desk: Desk) -> Desk:
     """A desk with a loop that leaks since 30 s, for 10 s."""
     for _ in range(30):
         desk.second()
-    figures = {"rate_ul_min": 14_600, "lost_ul": 3_700, "time_left_s": 149}
+    figures = {"rate_ul_h": 876_000, "lost_ul": 3_700, "time_left_s": 149}
     bits = 1 << alarms.LEAK
     for second in range(10):
-        desk.second(residual_ul=-240 * second, evidence_medium_permille=110 * second, alarm_bits=bits, **figures)
+        desk.second(residual_ul=-240 * second, evidence_leak_permille=110 * second, alarm_bits=bits, **figures)
     desk.alarm("leak", alarms.UNACK)
     return desk
 
@@ -153,7 +153,7 @@ def test_every_terminal_from_60_columns_on_shows_alarm_figures_evidence_and_a_ch
     screen = leaking.screen(size)
     assert "ALARM leak: not acknowledged" in screen
     assert "14.6 mL/min" in screen
-    assert all(member in screen for member in MEMBERS)
+    assert all(name in screen for name in CLASSES)
     assert "static pressure (bar)" in screen
     assert "q quit" in screen
     assert all(len(line) <= size[0] for line in screen.splitlines())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopwatch import wire
+from loopwatch import guard, telemetry, wire
 
 INT31 = st.integers(-(2**30) + 1, 2**30 - 1)
 LETTERS = [kind[0] for kind in wire.KINDS]
@@ -28,11 +28,15 @@ WIDEST = {
     "alarm_bits": 2**30 - 1,
     "event_seq": 2**30 - 1,
     "value": -(2**30) + 1,
+    "residual_ul": -(2**20),  # as residual and inventory limit it
+    "lost_ul": 2**20,
+    "noise_ul": 2**21,
+    "time_left_s": telemetry.time_left_s(2**21, 1),
     "_pa": -2_000_000,
     "_mdegc": -256_000,
     "_mv": 65_535,
     "_ul": -(2**30) + 1,
-    "_ul_min": 2**30 - 1,
+    "_ul_h": guard.RATE_MAX_UL_H,
     "_permille": 9_999,
     "_s": 2**30 - 1,
     "_hi": 65_535,

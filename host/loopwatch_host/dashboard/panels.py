@@ -74,13 +74,13 @@ def _aged(words: Text, loop: Loop) -> Text:
 
 
 class Evidence(Static):
-    """A bar for each member of the detector; the mark is its threshold."""
+    """A bar for each class of leak; the mark is its threshold."""
 
     def draw(self, loop: Loop) -> None:
         """Draw the evidence of the latest second."""
         lines = []
-        for member, part in loop.evidence():
-            line = Text(f"{member:<8}", no_wrap=True, overflow="crop")
+        for name, part in loop.evidence():
+            line = Text(f"{name:<8}", no_wrap=True, overflow="crop")
             if part is None or loop.stale:
                 lines.append(line.append("old" if part is not None else "not known", FAULT))
                 continue

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from loopwatch import alarms, detector, sample
+from loopwatch import alarms, guard, sample
 from loopwatch.journal import MODE, MODE_NAMES
 from loopwatch.telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNNING
 
@@ -32,7 +32,7 @@ from . import notes
 from .channels import MEASURED, RESIDUAL, Figure
 from .notes import Note, notes_of
 from .trace import Run, Trace
-from .words import clock_words, duration_words, rate_words, volume_words
+from .words import clock_words, duration_words, interval_words, rate_words, volume_words
 
 HISTORY_N = 3_600  # rows of one second
 NOTES_N = 200
@@ -40,7 +40,7 @@ ALARM_LINES_N = 1_000
 STALE_AFTER_S = 2.0
 OLD_AFTER_MS = 3_000  # a mean that stopped coming while the heartbeat goes on
 
-MEMBERS = tuple(str(member[0]) for member in detector.MEMBERS)
+CLASSES = guard.CLASS_NAMES
 PLOTTED = (*MEASURED, RESIDUAL)
 
 STATE_WORDS = {
@@ -108,7 +108,7 @@ class AlarmRow:
         if self.value is None or index < 0:
             return ""
         unit = alarms.TABLE[index][6]
-        if unit == "rate_ul_min":
+        if unit == "rate_ul_h":
             return rate_words(self.value)
         if unit == "noise_ul":
             return f"noise {self.value / 1000:.2f} mL rms"
@@ -254,17 +254,18 @@ class Loop:
         return "blind" if state_bits & BLIND else "none" if state_bits & BASELINE_SETTLED else "settling"
 
     def evidence(self) -> list[tuple[str, float | None]]:
-        """Evidence of each detector member in parts of its threshold; 1 alarms, None is unknown."""
-        known = [(member, self.decided(f"evidence_{member}_permille")) for member in MEMBERS]
-        return [(member, None if permille is None else permille / 1000) for member, permille in known]
+        """Evidence of each class of leak in parts of its threshold; 1 alarms, None is not watched."""
+        known = [(name, self.decided(f"evidence_{name}_permille")) for name in CLASSES]
+        return [(name, None if permille is None else permille / 1000) for name, permille in known]
 
     def leak_figures(self) -> list[tuple[str, str]]:
         """Leak rate, volume lost and time left, as label and words; `–` without evidence of a leak."""
-        rate_ul_min, lost_ul = self.decided("rate_ul_min"), self.decided("lost_ul")
+        rate_ul_h, lost_ul = self.decided("rate_ul_h"), self.decided("lost_ul")
+        interval = interval_words(self.decided("rate_low_ul_h"), self.decided("rate_high_ul_h"))
         left_s = self.decided("time_left_s")
         return [
-            ("leak rate", "–" if rate_ul_min is None else rate_words(rate_ul_min)),
-            ("lost", "–" if lost_ul is None or rate_ul_min is None else volume_words(lost_ul)),
+            ("leak rate", "–" if rate_ul_h is None else rate_words(rate_ul_h) + (f" ({interval})" if interval else "")),
+            ("lost", "–" if lost_ul is None or rate_ul_h is None else volume_words(lost_ul)),
             ("time left", "–" if left_s is None else duration_words(left_s)),
         ]
 

@@ -13,11 +13,19 @@ def duration_words(seconds: float) -> str:
     return f"{whole_s // 3600} h {whole_s % 3600 // 60} min"
 
 
-def rate_words(rate_ul_min: int) -> str:
+def rate_words(rate_ul_h: int) -> str:
     """A leak rate in the unit that suits its size: mL/min from 1 mL/min on, else mL/h."""
-    if abs(rate_ul_min) >= 1000:
-        return f"{rate_ul_min / 1000:.1f} mL/min"
-    return f"{rate_ul_min * 60 / 1000:.1f} mL/h"
+    if abs(rate_ul_h) >= 60_000:
+        return f"{rate_ul_h / 60_000:.1f} mL/min"
+    return f"{rate_ul_h / 1000:.1f} mL/h"
+
+
+def interval_words(low_ul_h: int | None, high_ul_h: int | None) -> str:
+    """A rate's interval, `0.8 to 1.3 mL/h`; nothing without one."""
+    if low_ul_h is None or not high_ul_h:
+        return ""
+    low, high = rate_words(low_ul_h), rate_words(high_ul_h)
+    return f"{low.split()[0]} to {high}" if low.split()[1] == high.split()[1] else f"{low} to {high}"
 
 
 def volume_words(volume_ul: int) -> str:
@@ -36,10 +44,11 @@ def leak_words(decision: Record | None) -> str:
     if decision is None:
         return ""
     words = []
-    rate_ul_min, lost_ul = decision.values["rate_ul_min"], decision.values["lost_ul"]
+    rate_ul_h, lost_ul = decision.values["rate_ul_h"], decision.values["lost_ul"]
+    interval = interval_words(decision.values["rate_low_ul_h"], decision.values["rate_high_ul_h"])
     time_left_s = decision.values["time_left_s"]
-    if rate_ul_min is not None:
-        words.append(f"rate {rate_words(rate_ul_min)}")
+    if rate_ul_h is not None:
+        words.append(f"rate {rate_words(rate_ul_h)}" + (f" ({interval})" if interval else ""))
     if lost_ul is not None:
         words.append(f"lost {volume_words(lost_ul)}")
     if time_left_s is not None:

@@ -69,7 +69,7 @@ samples = app.sampler.sample.seq - first
 class BoardFigures:
     """One run's figures; the names are those of DESIGN §10.
 
-    sample_cpu_us, sample_bus_us: see above. detector_step_us: inventory and detector, once a second.
+    sample_cpu_us, sample_bus_us: see above. detector_step_us: the guard, once a second.
     heap_free_bytes: the least that a heartbeat has told. boot_to_sample_ms: power-on to the first line with a pressure.
     alarm_latency_ms: from the pass that decides an alarm to the end of its line on the laptop. jitter_*_us: how long
     after its planned moment a conversion begins on the bus. late_n: samples that the board itself calls late.
@@ -247,7 +247,7 @@ class _Watch:
 
 
 def _by_hand(flash: bytes | bytearray, world: Surroundings) -> tuple[float, float]:
-    """Bytes allocated per sample, and µs of one step of inventory and detector."""
+    """Bytes allocated per sample, and µs of one step of the guard."""
     machine = _wired(flash, world, world.bus)
     repl = Repl(machine)
     repl.exec(_BY_HAND.format(warm=_WARM_PASSES_N, counted=_COUNTED_PASSES_N), limit_us=30_000_000)
@@ -256,7 +256,7 @@ def _by_hand(flash: bytes | bytearray, world: Surroundings) -> tuple[float, floa
     step = cycles.count(
         repl,
         machine,
-        "app.inventory.step(app.sampler.mean)\n    app.detector.step(app.inventory.residual_ul)",
+        "app.guard.step(app.sampler.mean)",
     )
     return int(answer[-2]) / int(answer[-1]), max(cycles.microseconds(n) for n in step)
 

@@ -1,0 +1,194 @@
+"""The guard of a loop that has been commissioned: residual, bank and burst with the numbers found in its own log.
+
+What its numbers do not cover is held, not guessed. After a start the lagged temperatures know nothing of the hours
+before, so slow members wait until the lags that they live on have filled. While a thermometer or p_pump is missing
+its last value stands in and the whole bank keeps its evidence as it is; when the channel is back and the lags have
+filled again, it goes on from where it was. Meanwhile `wide` asks for the wide limits of a board that nobody has
+commissioned (see guard).
+
+Without p_static there is nothing to judge: levels and evidence wait, and what has gone meanwhile is seen afterwards.
+step() and sample() allocate nothing.
+"""
+
+from array import array
+
+from . import bank, burst, evidence, residual
+from .config import Config
+from .fixed import clamp
+from .inventory import NO_INPUT, SETTLING, VALID
+from .port import const
+from .sample import CHANNEL_N, P_STATIC, Sample, usable
+
+MEMBER_N = const(12)  # bank.MEMBER_N
+
+# After this many seconds with every channel the groups of bank may judge: 4, 32, 128 and 1024 s are what they average
+# over, and the slowest lags (2**12 s in the dome) reach the slowest members only.
+_READY_S = (16, 1_800, 7_200, 21_600)
+_ALL_GROUPS_BITS = const(0b1111)
+_BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
+_AGE_MAX_S = const(1 << 24)
+
+# Members that see less than 1 mL/min: those of groups 2 and 3, and 24 mL/h of group 1.
+SEEP_BITS = const(0b1100_0001_1111)
+_BURST_IN_A_ROW_N = const(2)  # of samples that are middles of three already
+_GAIN_SHIFT = const(3)  # gained: an eighth of the gas within hours
+_GAIN_LEAST_UL = const(2_000)
+
+
+class Commissioned:
+    """Evidence of a leak from the kernels. Raises ValueError when the configuration has no numbers for them.
+
+    residual_ul, pump_on, noise_ul as in inventory and detector. alarm_bits: members of bank above their limits.
+    permille: evidence by member, and in its last place who has most. most_permille: that evidence.
+    bursting: the pressure falls as only a rupture makes it. gained: more coolant, or less gas, than there can be.
+    wide: the wide limits are needed as well.
+    """
+
+    def __init__(self, config: Config) -> None:
+        if config.residual is None or config.bank is None or config.burst is None:
+            raise ValueError("commissioned=1: the configuration has no words for residual, bank and burst")
+        self.residual_ul = 0
+        self.pump_on = True
+        self.alarm_bits = 0
+        self.permille = array("i", bytes(4 * evidence.OUT_N))
+        self.most_permille = 0
+        self.bursting = False
+        self.burst_permille = 0
+        self.gained = False
+        self.wide = True
+        self._params = config.residual
+        self._bank_params = config.bank
+        self._burst_params = config.burst
+        self._state = array("i", bytes(4 * residual.STATE_N))
+        self._bank = array("i", bytes(4 * bank.STATE_N))
+        self._burst = array("i", bytes(4 * burst.STATE_N))
+        self._out = array("i", bytes(4 * residual.OUT_N))
+        self._x = array("i", bytes(4 * CHANNEL_N))
+        self._before = array("i", bytes(4 * 2))
+        self._before_n = 0
+        self._burst_n = 0
+        self._needed = 1 << P_STATIC | 1 << self._params[residual.P_PUMP_CHANNEL]
+        for role in range(3):
+            self._needed |= 1 << self._params[residual.ROLE_CHANNELS + role]
+        self._gain_ul = max(config.gas_ul >> _GAIN_SHIFT, _GAIN_LEAST_UL)
+        self._whole_s = 0  # seconds since every channel has been there
+        self._started = False
+        self._missing = False
+        self._last_ul = 0
+
+    def restart(self) -> None:
+        """Forget all evidence: a person has dealt with it. The present residual is every member's level."""
+        evidence.hold(self._bank, self._bank_params, self.residual_ul, _ALL_GROUPS_BITS)
+        for i in range(burst.MEMBER_N):
+            self._burst[burst.SCORES + i] = 0
+        self.alarm_bits = 0
+        self.most_permille = 0
+        self.bursting = False
+        self.gained = False
+        self._bank[bank.AGE_ACC] = self.residual_ul << 8  # 20b + 8b = 28b
+
+    def sample(self, latest: Sample) -> bool:
+        """Take a sample for the burst path, which single spikes don't reach; returns whether bursting has changed."""
+        status = latest.status
+        if not usable(status[P_STATIC]):
+            self._before_n = 0
+            return False
+        before, p = self._before, latest.values[P_STATIC]
+        x = self._x
+        x[P_STATIC] = evidence.middle(before[0], before[1], p) if self._before_n >= 2 else p
+        before[0] = before[1]
+        before[1] = p
+        if self._before_n < 2:
+            self._before_n += 1
+            return False
+        pump = self._burst_params[burst.P_PUMP_CHANNEL]
+        if pump != P_STATIC and usable(status[pump]):
+            x[pump] = latest.values[pump]
+        self._burst_n = self._burst_n + 1 if burst.step(self._burst, self._burst_params, x) else 0
+        bursting = self._burst_n >= _BURST_IN_A_ROW_N
+        changed = bursting != self.bursting
+        self.bursting = bursting
+        return changed
+
+    def step(self, mean: Sample) -> int:
+        """Take one second's mean; returns NO_INPUT, SETTLING or VALID as inventory does."""
+        status = mean.status
+        self._judge_burst()
+        if not usable(status[P_STATIC]):
+            return NO_INPUT
+        if not self._whole(status):
+            if not self._started:
+                return SETTLING
+            # The lags go on with the last value; the bank waits with all its evidence.
+            self._missing = True
+            self._whole_s = 0
+            self.wide = True
+            self._feel(mean)
+            return VALID
+        self._started = True
+        self._feel(mean)
+        self._whole_s = min(self._whole_s + 1, _AGE_MAX_S)
+        if self._missing:
+            if self._whole_s < _BACK_S:
+                return VALID
+            self._missing = False
+            evidence.move(self._bank, clamp(self.residual_ul - self._last_ul, -(1 << 20), 1 << 20))
+            self._whole_s = _AGE_MAX_S
+        self._last_ul = self.residual_ul
+        bank.scale(self._bank, self._bank_params, self._out)
+        self.alarm_bits = bank.judge(self._bank, self._bank_params, self.residual_ul)
+        held = self._held_groups()
+        if held:
+            evidence.hold(self._bank, self._bank_params, self.residual_ul, held)
+            self.alarm_bits &= ~self._members_of(held)
+        self.wide = held & 0b0010 != 0
+        self.most_permille = evidence.weigh_up(self._bank, self._bank_params, self.permille)
+        self.gained = self.residual_ul - (self._bank[bank.AGE_ACC] >> 8) > self._gain_ul
+        return VALID if self._whole_s >= _READY_S[0] else SETTLING
+
+    def onset_ul(self) -> int:
+        """The residual when the evidence of the member with most of it began."""
+        return self._bank[bank.ONSETS_UL + self.permille[evidence.MOST]]
+
+    def level_ul(self) -> int:
+        """What that member takes the residual for now."""
+        return self._bank[bank.LEVELS + self.permille[evidence.MOST]] >> 8
+
+    def age_s(self) -> int:
+        """How long ago that was."""
+        return self._bank[bank.AGES_S + self.permille[evidence.MOST]]
+
+    def _feel(self, mean: Sample) -> None:
+        self.pump_on = residual.take(self._state, self._params, mean.values) == 0
+        residual.gas(self._state, self._params, mean.values)
+        self.residual_ul = residual.weigh(self._state, self._params, self._out)
+
+    def _judge_burst(self) -> None:
+        most = 0
+        for i in range(burst.MEMBER_N):
+            permille = (
+                (self._burst[burst.SCORES + i] >> 10) * 1000 // max(1, self._burst_params[burst.LIMITS + i] >> 10)
+            )
+            most = max(most, permille)
+        self.burst_permille = min(most, 9_999)
+
+    def _whole(self, status: bytearray) -> bool:
+        for channel in range(CHANNEL_N):
+            if self._needed >> channel & 1 and not usable(status[channel]):
+                return False
+        return True
+
+    def _held_groups(self) -> int:
+        held = 0
+        if self._whole_s < _READY_S[3]:
+            for group in range(4):
+                if self._whole_s < _READY_S[group]:
+                    held |= 1 << group
+        return held
+
+    def _members_of(self, groups: int) -> int:
+        bits = 0
+        for i in range(bank.MEMBER_N):
+            if groups >> self._bank_params[bank.GROUPS + i] & 1:
+                bits |= 1 << i
+        return bits

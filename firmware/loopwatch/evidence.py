@@ -1,0 +1,108 @@
+"""What the bank's scores are worth, and how they are held while the residual means nothing: kernels beside bank.
+
+Like bank they run on int32 memory, inside ±2**30 whatever the input, the same in every engine, allocate nothing and
+call nothing. Their state and parameters are bank's.
+"""
+
+from . import bank
+from .port import const, ptr32
+
+MEMBER_N = const(12)
+MOST = const(MEMBER_N)  # place after the members' permilles: which of them has most
+OUT_N = const(MEMBER_N + 1)
+
+# bank's places, as constants that the compiler folds; a test compares them.
+_AGE_ACC = const(1)
+_LEVELS = const(18)
+_SCORES = const(30)
+_AGES_S = const(42)
+_ONSETS_UL = const(54)
+_GROUPS = const(73)
+_LIMITS = const(121)
+
+NEVER = const((1 << 30) - 1)  # the limit of a member that is advisory
+_SCORE_MAX = const((1 << 29) - 1)
+_CAP_N = const(4)  # a score stops at this many limits, so that it can come down again
+
+PLACES = (_AGE_ACC, _LEVELS, _SCORES, _AGES_S, _ONSETS_UL, _GROUPS, _LIMITS)
+BANK_PLACES = (bank.AGE_ACC, bank.LEVELS, bank.SCORES, bank.AGES_S, bank.ONSETS_UL, bank.GROUPS, bank.LIMITS)
+
+
+def hold(state: ptr32, params: ptr32, residual_ul: int, group_bits: int) -> int:
+    """Keep the members of these groups at the residual, without evidence; returns how many that are."""
+    held_n = 0
+    for i in range(MEMBER_N):
+        if (group_bits >> params[_GROUPS + i]) & 1:
+            state[_LEVELS + i] = residual_ul << 8  # 20b + 8b = 28b
+            state[_SCORES + i] = 0
+            state[_AGES_S + i] = 0
+            state[_ONSETS_UL + i] = residual_ul
+            held_n = held_n + 1
+    return held_n
+
+
+def move(state: ptr32, change_ul: int) -> int:
+    """Move every level by what the residual has jumped without coolant going, evidence as it is; returns the change."""
+    change = change_ul << 8  # 21b + 8b = 29b
+    for i in range(MEMBER_N):
+        level = state[_LEVELS + i] + change  # 28b + 29b
+        if level > 536_870_911:
+            level = 536_870_911
+        if level < -536_870_911:
+            level = -536_870_911
+        state[_LEVELS + i] = level
+        state[_ONSETS_UL + i] = state[_ONSETS_UL + i] + change_ul
+    acc = state[_AGE_ACC] + change
+    if acc > 536_870_911:
+        acc = 536_870_911
+    if acc < -536_870_911:
+        acc = -536_870_911
+    state[_AGE_ACC] = acc
+    return change_ul
+
+
+def weigh_up(state: ptr32, params: ptr32, out: ptr32) -> int:
+    """Cap the scores and set out: each member's evidence in thousandths of its limit, and who has most of it.
+
+    Returns the most evidence among the members that may alarm. An advisory member's limit is never reached.
+    """
+    most = 0
+    most_permille = -1
+    for i in range(MEMBER_N):
+        limit = params[_LIMITS + i]
+        cap = _SCORE_MAX
+        if limit < _SCORE_MAX // _CAP_N:
+            cap = limit * _CAP_N
+        score = state[_SCORES + i]
+        if score > cap:
+            score = cap
+            state[_SCORES + i] = cap
+        # Divide the limit once more by 2**10 than the thousandfold: 29b - 10b + 10b.
+        unit = limit >> 10
+        if unit < 1:
+            unit = 1
+        permille = ((score >> 10) * 1000) // unit
+        if permille > 9_999:
+            permille = 9_999
+        out[i] = permille
+        if limit < NEVER:
+            if permille > most_permille:
+                most_permille = permille
+                most = i
+    out[MOST] = most
+    if most_permille < 0:
+        most_permille = 0
+    return most_permille
+
+
+def middle(a: int, b: int, c: int) -> int:
+    """The middle one of three: what a single spike does not reach."""
+    if a > b:
+        x = a
+        a = b
+        b = x
+    if c < a:
+        return a
+    if c > b:
+        return b
+    return c

@@ -1,0 +1,169 @@
+"""Whether the loop leaks, by all that the board knows of it: the commissioned detector, and the wide limits.
+
+    numbers of this loop     lags filled, every channel there     who judges
+    none                     -                                    wide limits
+    there                    no                                   both, the commissioned one as far as it can
+    there                    yes                                  the commissioned one
+
+The wide limits are inventory and detector with safe settings: blunt, but right on loops that nobody has seen. A leak is
+what either of them says. Its class goes by the member that saw it, and rises with the rate.
+"""
+
+from .commissioned import MEMBER_N, SEEP_BITS, Commissioned
+from .config import Config
+from .detector import Detector
+from .fixed import clamp
+from .inventory import NO_INPUT, VALID, Inventory
+from .port import const
+from .sample import Sample
+
+NO_LEAK = const(0)
+SEEP = const(1)
+LEAK = const(2)
+RUPTURE = const(3)
+CLASS_N = const(3)
+CLASS_NAMES = ("seep", "leak", "rupture")
+
+# From these rates on, µL/h: 1 mL/min empties a bench's reserve in an hour, 30 mL/min (a 0.3 mm hole) in a minute.
+LEAK_FROM_UL_H = const(60_000)
+RUPTURE_FROM_UL_H = const(1_800_000)
+RATE_MAX_UL_H = const(99_999_999)
+
+_HALF_PERMILLE = const(500)
+
+
+class Guard:
+    """Evidence of a leak, a second at a time.
+
+    residual_ul, pump_on: see inventory. noise_ul, noisy: see detector. class_n: the leak's class, NO_LEAK without one.
+    evidence_permille: per class, 1000 is the threshold, -1 while nobody watches for it.
+    rate_ul_h, lost_ul: since the evidence began; 0 without. rate_low_ul_h, rate_high_ul_h: its 95 % interval, 0 while
+    it is not known. gained: more coolant than there can be. wide: the wide
+    limits judge. fine: the commissioned detector, None without numbers.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.residual_ul = 0
+        self.pump_on = True
+        self.noise_ul = 0
+        self.noisy = False
+        self.class_n = NO_LEAK
+        self.evidence_permille = [-1] * CLASS_N
+        self.rate_ul_h = 0
+        self.rate_low_ul_h = 0
+        self.rate_high_ul_h = 0
+        self.lost_ul = 0
+        self.gained = False
+        self.wide = True
+        self.fine = Commissioned(config) if config.commissioned else None
+        self._inventory = Inventory(config)
+        self._detector = Detector()
+        self._wide_valid = False
+
+    def restart(self) -> None:
+        """Forget all evidence: a person has dealt with the leak."""
+        self._detector.restart()
+        if self.fine is not None:
+            self.fine.restart()
+        self._forget()
+
+    def rebaseline(self) -> None:
+        """Coolant was filled in or drawn by people: the inventory is what it is now, and there is no evidence."""
+        self._inventory.rebaseline()
+        self.restart()
+
+    def sample(self, latest: Sample) -> bool:
+        """Take a sample, ten times a second; returns True when the class has changed by it."""
+        if self.fine is None or not self.fine.sample(latest) or not self.fine.bursting:
+            return False
+        before_n, self.class_n = self.class_n, RUPTURE
+        return before_n != RUPTURE
+
+    def step(self, mean: Sample) -> int:
+        """Take one second's mean; returns NO_INPUT, SETTLING or VALID, see inventory."""
+        fine = self.fine
+        outcome = NO_INPUT
+        if fine is not None:
+            outcome = fine.step(mean)
+            self.wide = fine.wide
+        if self.wide:
+            if outcome != VALID:
+                outcome = self._step_wide(mean)
+            else:
+                self._step_wide(mean)
+        elif self._wide_valid:
+            # Next time the wide limits begin from what is then.
+            self._wide_valid = False
+            self._inventory.rebaseline()
+            self._detector.restart()
+        self._weigh_up()
+        return outcome
+
+    def _step_wide(self, mean: Sample) -> int:
+        outcome = self._inventory.step(mean)
+        self._wide_valid = outcome == VALID
+        if self._wide_valid:
+            self._detector.step(self._inventory.residual_ul)
+            self.noise_ul = self._detector.noise_ul
+            self.noisy = self._detector.noisy
+        return outcome
+
+    def _weigh_up(self) -> None:
+        fine, wide, evidence = self.fine, self._detector, self.evidence_permille
+        evidence[0] = evidence[1] = evidence[2] = -1
+        class_n = NO_LEAK
+        rate_ul_h = lost_ul = 0
+        if self._wide_valid:
+            # The slowest of the wide limits asks for 1 mL/min beyond its allowance, the fastest for 12.
+            evidence[1] = max(wide.evidence_permille[1], wide.evidence_permille[2])
+            evidence[2] = wide.evidence_permille[0]
+            rate_ul_h = min(wide.rate_ul_min, RATE_MAX_UL_H // 60) * 60  # 27b
+            lost_ul = wide.lost_ul
+            if wide.leaking:
+                class_n = LEAK
+        if fine is None:
+            self.residual_ul = self._inventory.residual_ul
+            self.pump_on = self._inventory.pump_on
+        else:
+            self.residual_ul = fine.residual_ul
+            self.pump_on = fine.pump_on
+            self.gained = fine.gained
+            for i in range(MEMBER_N):
+                which = 0 if SEEP_BITS >> i & 1 else 1
+                evidence[which] = max(evidence[which], fine.permille[i])
+            evidence[2] = max(evidence[2], fine.burst_permille)
+            if fine.alarm_bits & ~SEEP_BITS:
+                class_n = LEAK
+            elif fine.alarm_bits and class_n == NO_LEAK:
+                class_n = SEEP
+            if rate_ul_h == 0 or fine.most_permille > 1000:
+                lost_ul = clamp(fine.onset_ul() - fine.level_ul(), 0, 1 << 20)
+                rate_ul_h = _rate_ul_h(lost_ul, fine.age_s())
+        standing = self.class_n != NO_LEAK and max(evidence) > _HALF_PERMILLE
+        if class_n != NO_LEAK or standing:
+            if rate_ul_h >= LEAK_FROM_UL_H:
+                class_n = LEAK
+            if rate_ul_h >= RUPTURE_FROM_UL_H or (fine is not None and fine.bursting):
+                class_n = RUPTURE
+            # What has been called a rupture is one until the evidence is gone.
+            class_n = max(class_n, self.class_n if standing else NO_LEAK)
+        self.class_n = class_n
+        self.rate_ul_h = rate_ul_h
+        self.lost_ul = lost_ul
+
+    def _forget(self) -> None:
+        self.class_n = NO_LEAK
+        self.gained = False
+        self.rate_ul_h = 0
+        self.lost_ul = 0
+        for i in range(CLASS_N):
+            self.evidence_permille[i] = -1
+
+
+def _rate_ul_h(lost_ul: int, age_s: int) -> int:
+    """What was lost in that time, as a rate; 0 without a time."""
+    if age_s == 0:
+        return 0
+    if age_s <= 60:
+        return min(lost_ul * 60 // age_s, RATE_MAX_UL_H // 60) * 60  # 20b + 6b and 21b + 6b
+    return min(lost_ul * 900 // (age_s >> 2), RATE_MAX_UL_H)  # 20b + 10b = 30b
