@@ -14,16 +14,17 @@ from array import array
 
 from . import bank, burst, evidence, residual
 from .config import Config
-from .fixed import clamp
+from .fixed import clamp, median
 from .inventory import NO_INPUT, SETTLING, VALID
 from .port import const
-from .sample import CHANNEL_N, P_STATIC, Sample, usable
+from .sample import CHANNEL_N, P_STATIC, SPEC_HIGH, Sample, usable
 
 MEMBER_N = const(12)  # bank.MEMBER_N
 
 # After this many seconds with every channel the groups of bank may judge: 4, 32, 128 and 1024 s are what they average
 # over, and the slowest lags (2**12 s in the dome) reach the slowest members only.
 _READY_S = (16, 1_800, 7_200, 21_600)
+_GROUP_N = const(4)
 _ALL_GROUPS_BITS = const(0b1111)
 _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
@@ -39,9 +40,9 @@ class Commissioned:
     """Evidence of a leak from the kernels. Raises ValueError when the configuration has no numbers for them.
 
     residual_ul, pump_on, noise_ul as in inventory and detector. alarm_bits: members of bank above their limits.
-    permille: evidence by member, and in its last place who has most. most_permille: that evidence.
+    permille: see evidence: by member, who has most, and of the burst path. most_permille: that of a member.
     bursting: the pressure falls as only a rupture makes it. gained: more coolant, or less gas, than there can be.
-    wide: the wide limits are needed as well.
+    wide: the wide limits are needed as well. whole_s: how long every channel has been there.
     """
 
     def __init__(self, config: Config) -> None:
@@ -53,7 +54,6 @@ class Commissioned:
         self.permille = array("i", bytes(4 * evidence.OUT_N))
         self.most_permille = 0
         self.bursting = False
-        self.burst_permille = 0
         self.gained = False
         self.wide = True
         self._params = config.residual
@@ -70,8 +70,11 @@ class Commissioned:
         self._needed = 1 << P_STATIC | 1 << self._params[residual.P_PUMP_CHANNEL]
         for role in range(3):
             self._needed |= 1 << self._params[residual.ROLE_CHANNELS + role]
+        self._members = [0] * _GROUP_N
+        for i in range(MEMBER_N):
+            self._members[self._bank_params[bank.GROUPS + i]] |= 1 << i
         self._gain_ul = max(config.gas_ul >> _GAIN_SHIFT, _GAIN_LEAST_UL)
-        self._whole_s = 0  # seconds since every channel has been there
+        self.whole_s = 0
         self._started = False
         self._missing = False
         self._last_ul = 0
@@ -95,7 +98,7 @@ class Commissioned:
             return False
         before, p = self._before, latest.values[P_STATIC]
         x = self._x
-        x[P_STATIC] = evidence.middle(before[0], before[1], p) if self._before_n >= 2 else p
+        x[P_STATIC] = median(before[0], before[1], p) if self._before_n >= 2 else p
         before[0] = before[1]
         before[1] = p
         if self._before_n < 2:
@@ -113,38 +116,40 @@ class Commissioned:
     def step(self, mean: Sample) -> int:
         """Take one second's mean; returns NO_INPUT, SETTLING or VALID as inventory does."""
         status = mean.status
-        self._judge_burst()
+        self.permille[evidence.BURST] = evidence.burst_permille(self._burst, self._burst_params)
         if not usable(status[P_STATIC]):
             return NO_INPUT
-        if not self._whole(status):
+        if evidence.missing(status, self._needed, SPEC_HIGH):
             if not self._started:
                 return SETTLING
             # The lags go on with the last value; the bank waits with all its evidence.
             self._missing = True
-            self._whole_s = 0
+            self.whole_s = 0
             self.wide = True
             self._feel(mean)
             return VALID
         self._started = True
         self._feel(mean)
-        self._whole_s = min(self._whole_s + 1, _AGE_MAX_S)
+        self.whole_s = min(self.whole_s + 1, _AGE_MAX_S)
         if self._missing:
-            if self._whole_s < _BACK_S:
+            if self.whole_s < _BACK_S:
                 return VALID
             self._missing = False
             evidence.move(self._bank, clamp(self.residual_ul - self._last_ul, -(1 << 20), 1 << 20))
-            self._whole_s = _AGE_MAX_S
+            self.whole_s = _AGE_MAX_S
         self._last_ul = self.residual_ul
         bank.scale(self._bank, self._bank_params, self._out)
         self.alarm_bits = bank.judge(self._bank, self._bank_params, self.residual_ul)
         held = self._held_groups()
         if held:
             evidence.hold(self._bank, self._bank_params, self.residual_ul, held)
-            self.alarm_bits &= ~self._members_of(held)
+            for group in range(_GROUP_N):
+                if held >> group & 1:
+                    self.alarm_bits &= ~self._members[group]
         self.wide = held & 0b0010 != 0
         self.most_permille = evidence.weigh_up(self._bank, self._bank_params, self.permille)
         self.gained = self.residual_ul - (self._bank[bank.AGE_ACC] >> 8) > self._gain_ul
-        return VALID if self._whole_s >= _READY_S[0] else SETTLING
+        return VALID if self.whole_s >= _READY_S[0] else SETTLING
 
     def onset_ul(self) -> int:
         """The residual when the evidence of the member with most of it began."""
@@ -163,32 +168,10 @@ class Commissioned:
         residual.gas(self._state, self._params, mean.values)
         self.residual_ul = residual.weigh(self._state, self._params, self._out)
 
-    def _judge_burst(self) -> None:
-        most = 0
-        for i in range(burst.MEMBER_N):
-            permille = (
-                (self._burst[burst.SCORES + i] >> 10) * 1000 // max(1, self._burst_params[burst.LIMITS + i] >> 10)
-            )
-            most = max(most, permille)
-        self.burst_permille = min(most, 9_999)
-
-    def _whole(self, status: bytearray) -> bool:
-        for channel in range(CHANNEL_N):
-            if self._needed >> channel & 1 and not usable(status[channel]):
-                return False
-        return True
-
     def _held_groups(self) -> int:
         held = 0
-        if self._whole_s < _READY_S[3]:
-            for group in range(4):
-                if self._whole_s < _READY_S[group]:
+        if self.whole_s < _READY_S[3]:
+            for group in range(_GROUP_N):
+                if self.whole_s < _READY_S[group]:
                     held |= 1 << group
         return held
-
-    def _members_of(self, groups: int) -> int:
-        bits = 0
-        for i in range(bank.MEMBER_N):
-            if groups >> self._bank_params[bank.GROUPS + i] & 1:
-                bits |= 1 << i
-        return bits

@@ -4,12 +4,13 @@ Like bank they run on int32 memory, inside ±2**30 whatever the input, the same 
 call nothing. Their state and parameters are bank's.
 """
 
-from . import bank
-from .port import const, ptr32
+from . import bank, burst
+from .port import const, ptr8, ptr32
 
 MEMBER_N = const(12)
-MOST = const(MEMBER_N)  # place after the members' permilles: which of them has most
-OUT_N = const(MEMBER_N + 1)
+MOST = const(12)  # place after the members' permilles: which of them has most
+BURST = const(13)  # and the burst path's evidence
+OUT_N = const(14)
 
 # bank's places, as constants that the compiler folds; a test compares them.
 _AGE_ACC = const(1)
@@ -20,12 +21,22 @@ _ONSETS_UL = const(54)
 _GROUPS = const(73)
 _LIMITS = const(121)
 
+# burst's places.
+_BURST_MEMBER_N = const(3)
+_BURST_SCORES = const(4)
+_BURST_LIMITS = const(8)
+
+# Who watches, for classes().
+FINE = const(1)
+WIDE = const(2)
+
 NEVER = const((1 << 30) - 1)  # the limit of a member that is advisory
 _SCORE_MAX = const((1 << 29) - 1)
 _CAP_N = const(4)  # a score stops at this many limits, so that it can come down again
 
-PLACES = (_AGE_ACC, _LEVELS, _SCORES, _AGES_S, _ONSETS_UL, _GROUPS, _LIMITS)
+PLACES = (_AGE_ACC, _LEVELS, _SCORES, _AGES_S, _ONSETS_UL, _GROUPS, _LIMITS, _BURST_SCORES, _BURST_LIMITS)
 BANK_PLACES = (bank.AGE_ACC, bank.LEVELS, bank.SCORES, bank.AGES_S, bank.ONSETS_UL, bank.GROUPS, bank.LIMITS)
+BURST_PLACES = (burst.SCORES, burst.LIMITS)
 
 
 def hold(state: ptr32, params: ptr32, residual_ul: int, group_bits: int) -> int:
@@ -95,14 +106,63 @@ def weigh_up(state: ptr32, params: ptr32, out: ptr32) -> int:
     return most_permille
 
 
-def middle(a: int, b: int, c: int) -> int:
-    """The middle one of three: what a single spike does not reach."""
-    if a > b:
-        x = a
-        a = b
-        b = x
-    if c < a:
-        return a
-    if c > b:
-        return b
-    return c
+def classes(permille: ptr32, wide_permille: ptr32, seep_bits: int, bits: int, out: ptr32) -> int:
+    """Set out to the most evidence of a seep, a leak and a rupture; -1 while nobody watches for it.
+
+    permille: of bank's members, used when bits has FINE, and after them that of the burst path. wide_permille: of the
+    wide limits' fast, medium and slow member, when bits has WIDE. Returns the most of all.
+    """
+    seep = -1
+    leak = -1
+    rupture = -1
+    if bits & FINE:
+        for i in range(MEMBER_N):
+            value = permille[i]
+            if (seep_bits >> i) & 1:
+                if value > seep:
+                    seep = value
+            elif value > leak:
+                leak = value
+        rupture = permille[BURST]
+    if bits & WIDE:
+        # The slowest of them asks for 1 mL/min beyond its allowance, the fastest for 12.
+        for i in range(1, 3):
+            if wide_permille[i] > leak:
+                leak = wide_permille[i]
+        if wide_permille[0] > rupture:
+            rupture = wide_permille[0]
+    out[0] = seep
+    out[1] = leak
+    out[2] = rupture
+    if leak > seep:
+        seep = leak
+    if rupture > seep:
+        seep = rupture
+    return seep
+
+
+def burst_permille(scores: ptr32, limits: ptr32) -> int:
+    """The most evidence of the 10 Hz path's members, in thousandths of their limits."""
+    most = 0
+    for i in range(_BURST_MEMBER_N):
+        unit = limits[_BURST_LIMITS + i] >> 10
+        if unit < 1:
+            unit = 1
+        permille = ((scores[_BURST_SCORES + i] >> 10) * 1000) // unit  # 18b + 10b
+        if permille > most:
+            most = permille
+    if most > 9_999:
+        most = 9_999
+    return most
+
+
+def missing(status: ptr8, needed_bits: int, usable_most: int) -> int:
+    """Bits of the channels needed that have no value: whose status is above usable_most."""
+    bits = 0
+    i = 0
+    while needed_bits >> i:
+        if (needed_bits >> i) & 1:
+            if status[i] > usable_most:
+                bits = bits | (1 << i)
+        i = i + 1
+    return bits

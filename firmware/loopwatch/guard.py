@@ -9,7 +9,10 @@ The wide limits are inventory and detector with safe settings: blunt, but right 
 what either of them says. Its class goes by the member that saw it, and rises with the rate.
 """
 
-from .commissioned import MEMBER_N, SEEP_BITS, Commissioned
+from array import array
+
+from . import evidence
+from .commissioned import SEEP_BITS, Commissioned
 from .config import Config
 from .detector import Detector
 from .fixed import clamp
@@ -48,7 +51,7 @@ class Guard:
         self.noise_ul = 0
         self.noisy = False
         self.class_n = NO_LEAK
-        self.evidence_permille = [-1] * CLASS_N
+        self.evidence_permille = array("i", [-1] * CLASS_N)
         self.rate_ul_h = 0
         self.rate_low_ul_h = 0
         self.rate_high_ul_h = 0
@@ -109,14 +112,13 @@ class Guard:
         return outcome
 
     def _weigh_up(self) -> None:
-        fine, wide, evidence = self.fine, self._detector, self.evidence_permille
-        evidence[0] = evidence[1] = evidence[2] = -1
+        fine, wide = self.fine, self._detector
         class_n = NO_LEAK
         rate_ul_h = lost_ul = 0
+        watching = 0
+        permille = wide.evidence_permille
         if self._wide_valid:
-            # The slowest of the wide limits asks for 1 mL/min beyond its allowance, the fastest for 12.
-            evidence[1] = max(wide.evidence_permille[1], wide.evidence_permille[2])
-            evidence[2] = wide.evidence_permille[0]
+            watching = evidence.WIDE
             rate_ul_h = min(wide.rate_ul_min, RATE_MAX_UL_H // 60) * 60  # 27b
             lost_ul = wide.lost_ul
             if wide.leaking:
@@ -125,13 +127,11 @@ class Guard:
             self.residual_ul = self._inventory.residual_ul
             self.pump_on = self._inventory.pump_on
         else:
+            watching |= evidence.FINE
+            permille = fine.permille
             self.residual_ul = fine.residual_ul
             self.pump_on = fine.pump_on
             self.gained = fine.gained
-            for i in range(MEMBER_N):
-                which = 0 if SEEP_BITS >> i & 1 else 1
-                evidence[which] = max(evidence[which], fine.permille[i])
-            evidence[2] = max(evidence[2], fine.burst_permille)
             if fine.alarm_bits & ~SEEP_BITS:
                 class_n = LEAK
             elif fine.alarm_bits and class_n == NO_LEAK:
@@ -139,14 +139,16 @@ class Guard:
             if rate_ul_h == 0 or fine.most_permille > 1000:
                 lost_ul = clamp(fine.onset_ul() - fine.level_ul(), 0, 1 << 20)
                 rate_ul_h = _rate_ul_h(lost_ul, fine.age_s())
-        standing = self.class_n != NO_LEAK and max(evidence) > _HALF_PERMILLE
-        if class_n != NO_LEAK or standing:
+        most = evidence.classes(permille, wide.evidence_permille, SEEP_BITS, watching, self.evidence_permille)
+        standing = self.class_n != NO_LEAK and most > _HALF_PERMILLE
+        if standing or class_n != NO_LEAK:
             if rate_ul_h >= LEAK_FROM_UL_H:
                 class_n = LEAK
             if rate_ul_h >= RUPTURE_FROM_UL_H or (fine is not None and fine.bursting):
                 class_n = RUPTURE
             # What has been called a rupture is one until the evidence is gone.
-            class_n = max(class_n, self.class_n if standing else NO_LEAK)
+            if standing and class_n < self.class_n:
+                class_n = self.class_n
         self.class_n = class_n
         self.rate_ul_h = rate_ul_h
         self.lost_ul = lost_ul

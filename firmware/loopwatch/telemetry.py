@@ -5,7 +5,7 @@ wait in the journal until they fit. Nothing here blocks; everything but boot() a
 """
 
 from . import VERSION
-from .commissioned import MEMBER_N
+from .evidence import BURST, MEMBER_N
 from .guard import CLASS_N, Guard
 from .journal import Journal
 from .kernels import copy_usable
@@ -109,7 +109,7 @@ class Telemetry:
         record.t_ms = mean.t_ms
         for i in range(MEMBER_N):
             record.values[i] = guard.fine.permille[i]
-        record.values[MEMBER_N] = guard.fine.burst_permille
+        record.values[MEMBER_N] = guard.fine.permille[BURST]
         self._offer(record, False)
 
     def heartbeat(

@@ -25,6 +25,7 @@ PICO_2 = "armv7emsp"
 EMIT = {
     "loopwatch/bank.py": "kernel",
     "loopwatch/burst.py": "kernel",
+    "loopwatch/cusum.py": "kernel",
     "loopwatch/drivers/ads1115.py": "native",
     "loopwatch/evidence.py": "kernel",
     "loopwatch/fixed.py": "viper",

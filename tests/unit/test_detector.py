@@ -125,8 +125,8 @@ def test_a_restart_takes_the_present_level_as_normal():
 def test_nothing_leaves_the_boards_small_integers_whatever_the_residual():
     rng = np.random.default_rng(2)
     detector = Detector()
-    for states in ("_level", "_score", "_age_s", "_onset_ul"):
-        setattr(detector, states, [StrictInt(0)] * len(MEMBERS))
+    for memory in ("_state", "_params", "evidence_permille"):
+        setattr(detector, memory, [StrictInt(value) for value in getattr(detector, memory)])
     for magnitude in (10, 10_000, 2**22, 2**29):
         for _ in range(500):
             detector.step(StrictInt(int(rng.integers(-magnitude, magnitude))))

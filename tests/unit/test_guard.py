@@ -11,7 +11,7 @@ from loopwatch.guard import Guard
 from loopwatch.inventory import NO_INPUT, SETTLING, VALID
 from loopwatch_host import twin
 from loopwatch_host.bench import plant
-from loopwatch_host.commission import commission, log
+from loopwatch_host.commission import commission, log, thresholds
 from loopwatch_host.evaluate import family, journey
 
 DAY_S = 86_400
@@ -85,7 +85,9 @@ class Board:
 
 
 def test_the_constants_that_evidence_repeats_are_those_of_bank():
-    assert evidence.PLACES == evidence.BANK_PLACES
+    assert evidence.PLACES == evidence.BANK_PLACES + evidence.BURST_PLACES
+    assert evidence.NEVER == thresholds.NEVER
+    assert evidence.OUT_N > evidence.BURST > evidence.MOST >= bank.MEMBER_N
     assert evidence.MEMBER_N == commissioned.MEMBER_N == bank.MEMBER_N
 
 

@@ -48,6 +48,7 @@ ROAD = (
     "burst",
     "evidence",
     "inventory",
+    "cusum",
     "detector",
     "commissioned",
     "guard",
