@@ -27,6 +27,8 @@ WIDEST = {
     "state_bits": 2**16 - 1,
     "alarm_bits": 2**30 - 1,
     "event_seq": 2**30 - 1,
+    "before_seq": 2**30 - 1,
+    "run_n": 9_999,
     "value": -(2**30) + 1,
     "_pa": -2_000_000,
     "_mdegc": -256_000,

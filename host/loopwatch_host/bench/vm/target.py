@@ -44,15 +44,16 @@ def boot_scripts(main: Path | None) -> list[Path]:
 class VmTarget(VirtualTarget):
     """A virtual board wired to world; main is the program it runs, the firmware's by default.
 
-    heap_kb: MicroPython's heap, as on a Pico. flash_dir: its file system, which survives; by default an empty one for
-    as long as the target runs. hang_s: wall time without any request after which the program counts as hung.
+    heap_kb: MicroPython's heap: twice a Pico's, because here a word has 64 bits. flash_dir: its file system, which
+    survives; by default an empty one for as long as the target runs. hang_s: wall time without any request after which
+    the program counts as hung.
     """
 
     def __init__(
         self,
         world: Surroundings,
         *,
-        heap_kb: int = 190,
+        heap_kb: int = 380,
         flash_dir: Path | None = None,
         main: Path | None = None,
         hang_s: float = HANG_S,
