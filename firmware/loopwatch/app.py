@@ -6,15 +6,19 @@ every stage has run. Time is an argument everywhere below run().
 """
 
 from . import alarms, sample
+from .box_desk import BoxDesk
 from .config import Config
+from .config_desk import ConfigDesk
 from .desk import Desk
 from .guard import NO_LEAK, Guard
 from .inventory import NO_INPUT, VALID
 from .journal import MODE, MODE_MONITORING, MODE_STOPPED, Journal
 from .link import Link
+from .memory import Memory
 from .outputs import Outputs
 from .port import collect, const, mem_free, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from .sampler import MEAN_DONE, Sampler
+from .settings import Settings
 from .telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNNING, WIDE_LIMITS, Telemetry
 from .wire import SEQ_MASK
 
@@ -48,11 +52,15 @@ class App:
         self.sampler = Sampler(board.i2c, config, seed)
         self.guard = Guard(config)
         self.journal = Journal()
+        self.memory = Memory(self.journal)
+        self.memory.load()
         self.alarms = alarms.Alarms(self.journal)
         self.outputs = Outputs(board)
         self.link = Link(board.console)
         self.telemetry = Telemetry(self.link, self.journal)
-        self.desk = Desk(board.id, self.sampler, self.alarms, self.journal, self.telemetry, config)
+        self.config_desk = ConfigDesk(config, Settings(), self._leak_stands)
+        more = self.config_desk.rows() + BoxDesk(self.memory.blackbox).rows()
+        self.desk = Desk(board.id, self.sampler, self.alarms, self.journal, self.telemetry, config, more)
         self._uptime_s = 0
         self._second_due_ms = 0
         self._served_ms = 0
@@ -63,8 +71,9 @@ class App:
 
     def start(self, now_ms: int) -> None:
         """Say who this is, and begin at FIRST_MS after now_ms."""
-        self.telemetry.boot(self._board, self._config, now_ms)
         self.journal.add(MODE, MODE_MONITORING, 1, alarms.ADVISORY, 0, now_ms)
+        self.memory.begin(now_ms)
+        self.telemetry.boot(self._board, self._config, now_ms)
         condition = alarms.FALSE if self._config.commissioned else alarms.TRUE
         self.alarms.update(alarms.NOT_COMMISSIONED, condition, 0, now_ms)
         self._tidy()
@@ -73,27 +82,31 @@ class App:
         self._second_due_ms = ticks_add(now_ms, 1_000)
         self._board.start_watchdog(WATCHDOG_MS)
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Watch until somebody interrupts; on any way out the interlock drops, and the laptop is told.
 
         A person's Ctrl-C stops the watchdog too, so that the REPL stays; after an error it restarts the board.
+        Returns True when a restart is wanted, by a new configuration.
         """
         self.start(ticks_ms())
         try:
-            while True:
+            while not self.config_desk.restart_wanted:
                 due_ms = self.step(ticks_ms())
                 wait_ms = ticks_diff(due_ms, ticks_ms())
                 if wait_ms > 0:
                     sleep_ms(wait_ms)
         except KeyboardInterrupt:
             self._board.stop_watchdog()
+            return False
         finally:
             self.stop(ticks_ms())
+        return True
 
     def stop(self, now_ms: int) -> None:
         """Leave the outputs safe and tell the laptop, within GOODBYE_MS."""
         self._board.safe()
         self.journal.add(MODE, MODE_STOPPED, 0, alarms.URGENT, 0, now_ms)
+        self.memory.end(now_ms)
         end_ms = ticks_add(now_ms, GOODBYE_MS)
         while ticks_diff(end_ms, ticks_ms()) > 0:
             self.telemetry.events()
@@ -167,6 +180,7 @@ class App:
             self._judge_sensors(latest, now_ms)
         if self.guard.sample(latest):
             self.alarms.update(alarms.LEAK, alarms.TRUE, self.guard.rate_ul_h, now_ms)
+        self.memory.sample(latest, bits)
         self.telemetry.sample(latest)
         self.outputs.drive(self.alarms, now_ms)
         self.outputs.take_button(self.alarms, now_ms)
@@ -179,7 +193,9 @@ class App:
 
     def _use_quiet_slot(self, seq: int) -> None:
         """What takes long, in a moment where no conversion waits to be read and the second's mean is far."""
-        if self._heap_used or seq % TIDY_N == TIDY_N - QUIET_N:
+        if self.memory.use_quiet_slot(self._served_ms):
+            self._heap_used = True
+        elif self._heap_used or seq % TIDY_N == TIDY_N - QUIET_N:
             self._tidy()
         elif self._healthy is not None and self._uptime_s >= HEALTHY_S:
             self._healthy()
@@ -208,6 +224,9 @@ class App:
         if self.desk.leak_was_reset:
             self.desk.leak_was_reset = False
             self.guard.restart()
+
+    def _leak_stands(self) -> bool:
+        return self.alarms.state[alarms.LEAK] != alarms.NORM
 
     def _ne107(self) -> int:
         bits = self.alarms.alarm_bits

@@ -1,12 +1,22 @@
-"""What the board knows about its loop and its sensors: a table of integers.
+"""What the board knows about its loop and its sensors: a table of integers, and what commissioning found.
 
 The defaults are the safe settings of a board that nobody has commissioned: it
 guards at once, with limits wide enough for loops it has never seen, and says so.
+
+As bytes, on the cable and on the flash, a configuration is a run of int32, the lowest byte first:
+
+    layout, number of scalars, the scalars in the order of TABLE, number of words, the words (see parameters)
+
+Its CRC-32 is its name. decode() also takes layout 1, which had no words.
 """
 
 from array import array
 
+from . import parameters
+from .port import const
 from .wire import Crc32
+
+LAYOUT_N = const(2)  # append rows to TABLE without a new one; a new meaning wants a new one, and a row in _DECODERS
 
 # (name, default, least, most, what it is)
 TABLE = (
@@ -24,14 +34,24 @@ TABLE = (
     ("reserve_ul", 40_000, 1_000, 2_000_000, "coolant that may be lost before the pump draws gas"),
     ("expansion_ppm_k", 400, 0, 1_500, "volume expansion of the coolant, less that of the loop"),
     ("pump_on_pa", 8_000, 500, 200_000, "p_pump above p_static that means the pump is running"),
-    ("commissioned", 0, 0, 1, "1 when these numbers were found on this loop"),
+    ("commissioned", 0, 0, 1, "1 when the words of the detector come with it"),
 )
+
+# Layout 1 held these, and no words.
+_LAYOUT_1_N = const(15)
+
+# Config.fault_n.
+FAULT_NONE = const(0)
+FAULT_ONE = const(1)  # one of the two records on the flash cannot be used, the other is in force
+FAULT_DEFAULTS = const(2)  # no record on the flash can be used: safe defaults
 
 
 class Config:
     """The settings in force, one attribute a row of TABLE.
 
-    Raises ValueError naming the row when a value given is unknown or out of its range.
+    residual, bank, burst: int32 parameters of the kernels of these names, empty unless commissioned. fault_n, fault:
+    what was wrong with the records on the flash when this one was taken, as a number of FAULT_ and a sentence.
+    Raises ValueError naming the field when a value given is unknown or out of its range.
     """
 
     period_ms: int
@@ -50,11 +70,9 @@ class Config:
     pump_on_pa: int
     commissioned: int
 
-    residual: array | None = None
-    bank: array | None = None
-    burst: array | None = None
-
-    def __init__(self, **given: int) -> None:
+    def __init__(self, words=(), **given: int) -> None:
+        self.fault_n = FAULT_NONE
+        self.fault = ""
         for name, default, least, most, _ in TABLE:
             value = given.pop(name, default)
             if not least <= value <= most:
@@ -62,14 +80,70 @@ class Config:
             setattr(self, name, value)
         for name in given:
             raise ValueError("{}: not in config.TABLE".format(name))
+        if self.commissioned:
+            parameters.check(words, self.fitted_bits)
+        elif len(words):
+            raise ValueError("commissioned=0: must be 1 when there are words")
+        self.residual = array("i", words[: parameters.BANK])
+        self.bank = array("i", words[parameters.BANK : parameters.BURST])
+        self.burst = array("i", words[parameters.BURST :])
+
+    def content(self) -> bytes:
+        """The configuration as bytes; allocates a kilobyte."""
+        values = [LAYOUT_N, len(TABLE)]
+        for row in TABLE:
+            values.append(getattr(self, row[0]))
+        values.append(len(self.residual) + len(self.bank) + len(self.burst))
+        return bytes(array("i", values)) + bytes(self.residual) + bytes(self.bank) + bytes(self.burst)
 
     def crc(self) -> Crc32:
-        """CRC-32 over every name and value, in table order."""
-        text = ";".join("{}={}".format(row[0], getattr(self, row[0])) for row in TABLE).encode()
+        """CRC-32 of content(); it takes a millisecond."""
+        content = self.content()
         crc = Crc32()
-        crc.of(text, 0, len(text))
+        crc.of(content, 0, len(content))
         return crc
 
     def fitted(self, channel: int) -> bool:
         """Whether this channel of sample.CHANNELS has a sensor."""
         return bool((self.fitted_bits >> channel) & 1)
+
+
+def decode(content: bytes) -> Config:
+    """The configuration of these bytes. Raises ValueError, naming the field, when they are none."""
+    if len(content) < 8 or len(content) % 4:
+        raise ValueError("length {}: not a whole number of words".format(len(content)))
+    values = array("i", content)
+    layout_n = values[0]
+    if layout_n not in _DECODERS:
+        raise ValueError("layout {}: this firmware knows {} to {}".format(layout_n, min(_DECODERS), max(_DECODERS)))
+    return _DECODERS[layout_n](values)
+
+
+def _decode_1(values: array) -> Config:
+    """Scalars alone; what it called commissioned had no words, so the loop wants commissioning anew."""
+    if values[1] != _LAYOUT_1_N or len(values) != 2 + _LAYOUT_1_N:
+        raise ValueError("scalars: {} in {} words, layout 1 has {}".format(values[1], len(values), _LAYOUT_1_N))
+    given = _scalars(values, _LAYOUT_1_N)
+    given["commissioned"] = 0
+    return Config(**given)
+
+
+def _decode_2(values: array) -> Config:
+    """Scalars, as many as the writer knew of, and words. Rows that have been appended since take their default."""
+    scalar_n = values[1]
+    if not _LAYOUT_1_N <= scalar_n <= len(TABLE) or len(values) < scalar_n + 3:
+        raise ValueError("scalars: {}, must be {} to {}".format(scalar_n, _LAYOUT_1_N, len(TABLE)))
+    words = values[scalar_n + 3 :]
+    if values[scalar_n + 2] != len(words):
+        raise ValueError("words: {} announced, {} there".format(values[scalar_n + 2], len(words)))
+    return Config(words, **_scalars(values, scalar_n))
+
+
+def _scalars(values: array, n: int) -> dict:
+    given = {}
+    for i in range(n):
+        given[TABLE[i][0]] = values[2 + i]
+    return given
+
+
+_DECODERS = {1: _decode_1, 2: _decode_2}

@@ -13,10 +13,13 @@ from .wire import PROTOCOL_N, SEQ_MASK, Crc32, protocol_crc
 
 
 class Desk:
-    """The commands of one board, and who is answered how: bare lines by bare lines, tagged ones by records."""
+    """The commands of one board, and who is answered how: bare lines by bare lines, tagged ones by records.
+
+    more: rows of other desks (see scpi.Commands).
+    """
 
     def __init__(
-        self, board_id: bytes, sampler, states: alarms.Alarms, journal, telemetry: Telemetry, config: Config
+        self, board_id: bytes, sampler, states: alarms.Alarms, journal, telemetry: Telemetry, config: Config, more=()
     ) -> None:
         self._board_id = board_id
         self._config = config
@@ -35,6 +38,7 @@ class Desk:
                 ("SYSTem:ERRor?", self._next_error, 0, "oldest error"),
                 ("SYSTem:PROTocol?", self._protocol, 0, "version and CRC of the table of records"),
                 ("SYSTem:FLASH?", self._flash, 0, "free bytes, bytes in all of the file system"),
+                ("SYSTem:RUN?", self._run, 0, "number of this start of the board, latest event before it"),
                 ("SYSTem:CRASH?", last_words, 0, "last line of the last crash; empty without one"),
                 ("CONFigure:CRC?", self._config_crc, 0, "CRC of the configuration in force"),
                 ("STReam", self._stream, 1, "ON or OFF: records on this port"),
@@ -51,6 +55,7 @@ class Desk:
                 ("ALARm:RESet", self._reset, 1, "end a latched alarm whose condition is gone"),
                 ("EVENt:RESend?", self._resend, 1, "send the events after this number again"),
             )
+            + more
         )
 
     def bad_n(self) -> int:
@@ -122,6 +127,9 @@ class Desk:
 
     def _config_crc(self) -> str:
         return _hex(self._config.crc())
+
+    def _run(self) -> str:
+        return "{},{}".format(self._journal.run_n, self._journal.before_seq)
 
     def _flash(self) -> str:
         # block size, fragment size, blocks, free blocks

@@ -122,6 +122,38 @@ def pack(codes: ptr8, n: int, code_bits: int) -> int:
     return bits
 
 
+def pack_sample(ring: ptr8, at: int, t_ms: int, values: ptr32, status_bits: int) -> int:
+    """Write a sample's 24 bytes into ring[at:at+24], the lowest byte of each number first; returns at + 24.
+
+    t_ms in four bytes, five channels in three each (as two's complement), the rail in two, status_bits in three.
+    """
+    for i in range(4):
+        ring[at] = (t_ms >> (i << 3)) & 255
+        at += 1
+    for channel in range(5):
+        value = values[channel]
+        for i in range(3):
+            ring[at] = (value >> (i << 3)) & 255
+            at += 1
+    value = values[5]
+    ring[at] = value & 255
+    ring[at + 1] = (value >> 8) & 255
+    ring[at + 2] = status_bits & 255
+    ring[at + 3] = (status_bits >> 8) & 255
+    ring[at + 4] = (status_bits >> 16) & 255
+    return at + 5
+
+
+def copy_from_ring(block: ptr8, to: int, ring: ptr8, ring_n: int, at: int, n: int) -> int:
+    """Copy n bytes of the ring from `at` on into block[to:to+n]; returns the place in the ring after them."""
+    for i in range(n):
+        block[to + i] = ring[at]
+        at += 1
+        if at == ring_n:
+            at = 0
+    return at
+
+
 def sort(values: ptr32, n: int) -> int:
     """Put values[0:n] in ascending order; returns n."""
     for i in range(1, n):

@@ -66,18 +66,19 @@ def _watch(board: Board, crashes: Crashes, pointer: slots.Slots) -> None:
     # Imported here, because that a module cannot be loaded is a crash like any other.
     from . import scpi
     from .app import App
-    from .config import Config
+    from .settings import Settings
 
     def healthy() -> None:
         crashes.forget()
         pointer.confirm()
 
-    app = App(board, Config(), healthy)
+    app = App(board, Settings().load(), healthy)
     if pointer.state == slots.RETURNED:
         why = RETURNED_WORDS + last_words()
         app.telemetry.text("loopwatch: " + why)
         app.desk.note(scpi.SYSTEM_ERROR, why)
-    app.run()
+    if app.run():
+        _restart(board)
 
 
 def _words_of(error: Exception) -> str:

@@ -6,12 +6,15 @@ lit, the interlock dropped, the LED blinks slowly. It ends with Ctrl-C only.
 """
 
 from . import alarms, scpi
-from .config import Config
+from .box_desk import BoxDesk
+from .config_desk import ConfigDesk
 from .desk import Desk
 from .journal import MODE, MODE_STOPPED, Journal
 from .link import Link
+from .memory import Memory
 from .port import collect, const, mem_free, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from .sample import Sample
+from .settings import Settings
 from .telemetry import Telemetry
 
 # not_monitoring_n of the boot record.
@@ -42,10 +45,15 @@ class SafeMode:
         self._why = why
         self._sampler = NoSampler()
         self._journal = Journal()
+        self._memory = Memory(self._journal)
         self._alarms = alarms.Alarms(self._journal)
         self._link = Link(board.console)
         self._telemetry = Telemetry(self._link, self._journal)
-        self._desk = Desk(board.id, self._sampler, self._alarms, self._journal, self._telemetry, Config())
+        settings = Settings()
+        self._config = settings.load()
+        self._config_desk = ConfigDesk(self._config, settings, lambda: False)
+        more = self._config_desk.rows() + BoxDesk(self._memory.blackbox).rows()
+        self._desk = Desk(board.id, self._sampler, self._alarms, self._journal, self._telemetry, self._config, more)
         self._uptime_s = 0
         self._second_due_ms = 0
         self._overlong_n = 0
@@ -53,7 +61,8 @@ class SafeMode:
     def start(self, now_ms: int) -> None:
         """Say who this is and that nobody watches."""
         self._board.safe()
-        self._telemetry.boot(self._board, Config(), now_ms, CRASHED)
+        self._memory.load()
+        self._telemetry.boot(self._board, self._config, now_ms, CRASHED)
         self._telemetry.text("loopwatch: safe mode, nothing is monitored: " + self._why)
         self._journal.add(MODE, MODE_STOPPED, 0, alarms.URGENT, CRASHED, now_ms)
         self._desk.note(scpi.SYSTEM_ERROR, self._why)
@@ -71,6 +80,7 @@ class SafeMode:
         if ticks_diff(now_ms, self._second_due_ms) >= 0:
             self._second_due_ms = ticks_add(self._second_due_ms, 1_000)
             self._uptime_s += 1
+            self._memory.use_quiet_slot(now_ms)
             collect()
             self._alarms.update(alarms.BLIND, alarms.TRUE, 0, now_ms)
             self._telemetry.heartbeat(
@@ -91,3 +101,5 @@ class SafeMode:
         self._telemetry.events()
         self._link.pump()
         self._board.feed()
+        if self._config_desk.restart_wanted and not self._link.waiting_n:
+            self._board.reset()

@@ -53,6 +53,7 @@ class Telemetry:
         values = list(VERSION) + [PROTOCOL_N, protocol.hi, protocol.lo]
         values += [board.id[i] << 8 | board.id[i + 1] for i in range(0, 8, 2)]
         values += [board.reset_cause_n, settings.hi, settings.lo, not_monitoring_n, config.period_ms]
+        values += [self._journal.run_n, self._journal.before_seq]
         for i in range(record.field_n):
             record.values[i] = values[i]
         self._offer(record, True)

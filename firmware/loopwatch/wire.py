@@ -57,6 +57,8 @@ KINDS = (
             ("config_crc_lo", ""),
             ("not_monitoring_n", "0 monitoring, else the reason why not"),
             ("period_ms", "time between samples"),
+            ("run_n", "number of this start of the board, 1 to 9999 and around"),
+            ("before_seq", "latest event of earlier starts, 0 if none"),
         ),
     ),
     ("S", "sample", "every sample, 10 a second", _CHANNEL_FIELDS + (("late_n", "deadlines met late since start"),)),
@@ -101,6 +103,7 @@ KINDS = (
             ("state_n", "its new state"),
             ("priority_n", "1 urgent to 4 advisory"),
             ("value", "the figure behind it, in the unit of the alarm's table row"),
+            ("run_n", "number of the start in which it happened"),
         ),
     ),
     (

@@ -16,8 +16,8 @@ from types import TracebackType
 import serial
 
 from . import ports
-from .errors import CommandFailed, NoBoard, UsageError
-from .messages import Connected, Disconnected, Identified, Message, Record
+from .errors import CommandFailed, NoBoard, Refused, UsageError
+from .messages import Connected, Disconnected, Identified, Message, Record, Started
 from .stream import Stream
 
 COMMAND_TIMEOUT_S = 2.0
@@ -57,7 +57,7 @@ class Pending:
         if self._reply is None:
             raise CommandFailed(f"no answer to {self.text}: {self._failure}")
         if self._reply.startswith("!"):
-            raise CommandFailed(f"the board refused {self.text}: {self._reply[1:]}")
+            raise Refused(f"the board refused {self.text}: {self._reply[1:]}")
         return self._reply
 
     def answer(self, reply: str) -> None:
@@ -128,6 +128,7 @@ class Client:
         self._identity: Pending | None = None
         self._identify_tries_n = 0
         self._resend: Pending | None = None
+        self._run_n: Pending | None = None
         self._backoff_s = BACKOFF_LEAST_S
         self._last_sample_s: float | None = None
 
@@ -243,10 +244,11 @@ class Client:
         return reason
 
     def _say_hello(self) -> None:
-        self._identity = self._resend = None
+        self._identity = self._resend = self._run_n = None
         self._identify_tries_n = 0
         if self._greet:
             self._identity = self._ask("*IDN?")
+            self._run_n = self._ask("SYST:RUN?")
             self._ask("STR ON")
 
     def _take(self, data: bytes) -> str:
@@ -264,6 +266,8 @@ class Client:
             self._last_sample_s = time.monotonic()
         if any(isinstance(message, Record) and message.name == "heartbeat" for message in heard):
             self._ask_again()
+        if self._greet and any(isinstance(message, Started) and message.boot is None for message in heard):
+            self._run_n = self._ask("SYST:RUN?")
         self._ask_for_events()
         self._publish(heard)
         self.received_n += len(data)
@@ -280,6 +284,11 @@ class Client:
         if pending is self._resend:
             self._resend = None
             return self.stream.resend_answered(int(text), now_s) if text.isdecimal() else []
+        if pending is self._run_n:
+            self._run_n = None
+            words = text.split(",")
+            if len(words) == 2 and all(word.isdecimal() for word in words):
+                self.stream.number_run(int(words[0]), int(words[1]))
         return []
 
     def _ask_again(self) -> None:

@@ -27,5 +27,9 @@ class CommandFailed(LoopwatchError):
     """The board refused a command, or did not answer it in time."""
 
 
+class Refused(CommandFailed):
+    """The board has heard a command and refuses it, so that asking again is of no use."""
+
+
 class StoreError(LoopwatchError):
     """The log on this laptop cannot be read or written."""

@@ -76,6 +76,18 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """An event of a start of the board before the present one, which the board has kept and sent late.
+
+    record.epoch_n is 0 when this connection has not seen that start; then at_s is the latest it can have been.
+    """
+
+    record: Record
+    board_id: str
+    at_s: float
+
+
+@dataclass(frozen=True)
 class Mismatch:
     """Board and laptop speak different versions; text names both and what to do."""
 
@@ -91,7 +103,7 @@ class Text:
     at_s: float
 
 
-Message = Record | Gap | Connected | Disconnected | Identified | Started | Mismatch | Text
+Message = Record | Gap | Connected | Disconnected | Identified | Started | Earlier | Mismatch | Text
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,23 @@ from typing import Any
 from loopwatch import wire
 
 from .errors import StoreError
-from .messages import Disconnected, Gap, Identified, Message, Record, Started, boot_board_id, boot_firmware, crc_of
+from .messages import (
+    Disconnected,
+    Earlier,
+    Gap,
+    Identified,
+    Message,
+    Record,
+    Started,
+    boot_board_id,
+    boot_firmware,
+    crc_of,
+)
 
 FLUSH_S = 1.0
+
+# boots.heard of a start that nobody listened to, only its events came later: its times are the latest they can be.
+NOBODY_HEARD = -1
 
 # Two sightings of one start differ by the delay of the first lines and by the crystal.
 SAME_START_S = 5.0
@@ -68,8 +82,13 @@ def _create(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX boots_by_board ON boots (board_id, started_s)")
 
 
+def _number_runs(db: sqlite3.Connection) -> None:
+    """The board's own number of a start, by which events that it sends late find their boot."""
+    db.execute("ALTER TABLE boots ADD COLUMN run_n INTEGER")
+
+
 # MIGRATIONS[n] takes a log from schema n to n + 1. Append, never change one that was released.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _number_runs)
 
 
 class Store:
@@ -115,6 +134,8 @@ class Store:
                 self._add_start(message)
             elif isinstance(message, Identified):
                 self._identify(message)
+            elif isinstance(message, Earlier):
+                self._add_earlier(message)
             elif isinstance(message, Gap):
                 boot_id = self._boot_ids.get(message.epoch_n)
                 self._add_gap(boot_id, message.at_s, message.name, message.after_seq, message.lost_n, None)
@@ -165,8 +186,35 @@ class Store:
         self._waiting[record.name].append(row)
         if record.name == "event":
             self.flush()
+            self._db.execute(
+                "UPDATE boots SET run_n = ? WHERE id = ? AND run_n IS NULL", (record.values.get("run_n"), boot_id)
+            )
         else:
             self.tick()
+
+    def _add_earlier(self, message: Earlier) -> None:
+        """An event of an earlier start: of a boot of this or another session, or of one that nobody listened to."""
+        record = message.record
+        boot_id, at_s = self._boot_ids.get(record.epoch_n), record.at_s
+        if boot_id is None:
+            run_n = record.values.get("run_n")
+            found = self._db.execute(
+                "SELECT id, started_s, heard FROM boots WHERE board_id = ? AND run_n = ?"
+                " ORDER BY started_s DESC, id DESC LIMIT 1",
+                (message.board_id, run_n),
+            ).fetchone()
+            if found:
+                boot_id = int(found[0])
+                at_s = at_s if found[2] == NOBODY_HEARD else found[1] + record.t_ms / 1000
+            else:
+                with self._commit():
+                    boot_id = self._db.execute(
+                        "INSERT INTO boots (session_id, board_id, started_s, heard, run_n) VALUES (?, ?, ?, ?, ?)",
+                        (self.session_id, message.board_id, at_s - record.t_ms / 1000, NOBODY_HEARD, run_n),
+                    ).lastrowid
+        fields = (record.values[field] for field in FIELDS["event"])
+        self._waiting["event"].append((boot_id, record.seq, self.session_id, record.t_ms, at_s, *fields))
+        self.flush()
 
     def _add_start(self, started: Started) -> None:
         boot = started.boot
@@ -175,7 +223,7 @@ class Store:
         with self._commit():
             cursor = self._db.execute(
                 "INSERT INTO boots (session_id, board_id, firmware, started_s, heard, protocol_n, reset_cause_n,"
-                " config_crc, not_monitoring_n) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?)",
+                " config_crc, not_monitoring_n, run_n) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
                 (
                     self.session_id,
                     boot_board_id(boot),
@@ -185,6 +233,7 @@ class Store:
                     boot.values["reset_cause_n"],
                     crc_of(boot, "config_crc"),
                     boot.values["not_monitoring_n"],
+                    boot.values.get("run_n"),
                 ),
             )
         self._boot_ids[started.epoch_n] = cursor.lastrowid or 0
@@ -295,23 +344,28 @@ class Log:
         """
         table = TABLES[name]
         boots = self._rows(
-            f"SELECT id, started_s FROM boots WHERE id IN (SELECT boot_id FROM {table} WHERE session_id = ?)"
+            f"SELECT id, started_s, heard FROM boots WHERE id IN (SELECT boot_id FROM {table} WHERE session_id = ?)"
             " ORDER BY started_s",
             session_id,
         )
         if not boots:
             return
-        first = self._db.execute(f"SELECT min(at_s) FROM {table} WHERE session_id = ?", (session_id,)).fetchone()[0]
+        listened = [boot for boot in boots if boot["heard"] != NOBODY_HEARD] or boots
+        began_s = listened[0]["started_s"]
+        first = self._db.execute(
+            f"SELECT min(at_s) FROM {table} WHERE session_id = ? AND boot_id IN ({', '.join('?' * len(listened))})",
+            (session_id, *(boot["id"] for boot in listened)),
+        ).fetchone()[0]
         left_n = limit_n
         for boot in boots:
-            shift_ms = round((boot["started_s"] - boots[0]["started_s"]) * 1000)
+            shift_ms = round((boot["started_s"] - began_s) * 1000)
             cursor = self._db.execute(
                 f"SELECT * FROM {table} WHERE boot_id = ? AND session_id = ? AND at_s >= ? AND at_s <= ?"
                 " ORDER BY seq LIMIT ?",
                 (
                     boot["id"],
                     session_id,
-                    first + from_s,
+                    first + from_s if from_s > 0 else -1e18,
                     first + to_s if to_s is not None else 1e18,
                     -1 if left_n is None else left_n,
                 ),

@@ -10,7 +10,7 @@ from loopwatch import VERSION, wire
 
 from . import messages
 from .clock import BoardClock
-from .messages import Gap, Identified, Mismatch, Record, Started, Text
+from .messages import Earlier, Gap, Identified, Mismatch, Record, Started, Text
 
 BACKWARDS_MS = 2_000  # board time that falls back by more than any two records overlap: it started anew
 LATE_MS = 3_000  # after a reconnection the port's buffers are empty, so a lag this large is another start
@@ -20,15 +20,27 @@ HOST_VERSION = ".".join(str(part) for part in VERSION)
 
 
 class EventLedger:
-    """Which events of one start of the board have been heard, and which are owed.
+    """Which events of a board have been heard, and which are owed.
 
-    The board numbers them from 1. heard_to is the last one before which none is missing.
+    The board numbers them from 1, on through its starts. heard_to is the last one before which none is missing.
     """
 
     def __init__(self) -> None:
         self.heard_to = 0
         self.announced = 0
         self._beyond: set[int] = set()
+        self._history_to = 0
+
+    def go_on(self, before_seq: int) -> None:
+        """A new start, before which the board knows of events up to before_seq.
+
+        What it has not kept of the start before, its numbers come again. What this laptop never listened to is history.
+        """
+        if self.heard_to == 0:
+            self._history_to = before_seq
+        self.heard_to = min(self.heard_to, before_seq)
+        self.announced = before_seq
+        self._beyond = {each for each in self._beyond if each <= before_seq}
 
     def take(self, seq: int) -> bool:
         """Note an event; returns False when it had been heard before."""
@@ -43,9 +55,11 @@ class EventLedger:
         return bool(self._beyond) or self.announced > self.heard_to
 
     def give_up_to(self, seq: int) -> int:
-        """Stop waiting for events up to seq; returns how many of them were never heard."""
+        """Stop waiting for events up to seq; returns how many of them, history apart, were never heard."""
         beyond = {each for each in self._beyond if each > seq}
-        lost_n = max(0, seq - self.heard_to - (len(self._beyond) - len(beyond)))
+        after = max(self.heard_to, self._history_to)
+        heard_n = len([each for each in self._beyond if after < each <= seq])
+        lost_n = max(0, seq - after - heard_n)
         self.heard_to = max(self.heard_to, seq)
         self._beyond = beyond
         self._close_up()
@@ -83,6 +97,9 @@ class Stream:
         self._resend_due = False
         self._resend_tries_n = 0
         self._reconnected = False
+        # What the board calls its starts, and which epoch and clock of this connection each was.
+        self._run_n = 0
+        self._runs: dict[int, tuple[int, BoardClock]] = {}
 
     @property
     def bad_n(self) -> int:
@@ -120,6 +137,13 @@ class Stream:
         self.firmware = firmware
         return heard
 
+    def number_run(self, run_n: int, before_seq: int) -> None:
+        """Take the answer to SYST:RUN?: which start of the board this is, whose boot record was not heard."""
+        if run_n != self._run_n:
+            self._events.go_on(before_seq)
+        self._run_n = run_n
+        self._runs[run_n] = (self.epoch_n, self.clock)
+
     def resend_from(self) -> int | None:
         """The event after which to ask for a resend now (`EVEN:RES? <seq>`), or None; each call is one try."""
         if not self._resend_due or not self._events.owed():
@@ -138,7 +162,13 @@ class Stream:
         if boot is None:
             return heard
         self.record_n["boot"] += 1
+        if self.board_id != messages.boot_board_id(boot):
+            self._runs.clear()
+            self._events = EventLedger()
         self.board_id = messages.boot_board_id(boot)
+        self._run_n = boot.values["run_n"] or 0
+        self._runs[self._run_n] = (self.epoch_n, self.clock)
+        self._events.go_on(boot.values["before_seq"] or 0)
         self.firmware = messages.boot_firmware(boot)
         heard.append(Identified(self.board_id, self.firmware, self.epoch_n, arrival_s))
         ours = wire.protocol_crc()
@@ -151,11 +181,13 @@ class Stream:
         return heard
 
     def _start(self, boot: wire.Message | None, arrival_s: float) -> list[messages.Message]:
-        """Begin a new epoch: counts, clock and events start over."""
+        """Begin a new epoch: counts and clock start over, and the events of a board that does not number its starts."""
         self.epoch_n += 1
         self.clock = BoardClock()
         self._last_seq = {}
-        self._events = EventLedger()
+        if boot is None and not self._run_n:
+            self._events = EventLedger()
+        self._run_n = 0
         self._from_boot = boot is not None
         self._resend_due = False
         self._resend_tries_n = 0
@@ -169,6 +201,13 @@ class Stream:
         heard: list[messages.Message] = []
         if self.epoch_n == 0 or self._began_anew(item, arrival_s):
             heard += self._start(None, arrival_s)
+        run_n = item.values.get("run_n") if item.name == "event" else None
+        if run_n and run_n != self._run_n:
+            if self._run_n:
+                return heard + self._earlier(item, run_n, arrival_s)
+            # Nothing was asked yet, so this is of the present start.
+            self._run_n = run_n
+            self._runs[run_n] = (self.epoch_n, self.clock)
         board_ms = self.clock.board_ms(item.t_ms, arrival_s)
         if item.name == "event":
             if not self._events.take(item.seq):
@@ -186,6 +225,23 @@ class Stream:
         if item.name == "heartbeat":
             heard += self._announced(item.values["event_seq"] or 0, arrival_s)
         return heard
+
+    def _earlier(self, item: wire.Message, run_n: int, arrival_s: float) -> list[messages.Message]:
+        """An event of another start than the present one, told from a live one so that nobody takes it for news."""
+        if not self._events.take(item.seq):
+            return []
+        self._resend_due = self._resend_due or item.seq > self._events.heard_to
+        if item.seq <= self._events.heard_to:
+            self._resend_tries_n = 0
+        self.record_n[item.name] += 1
+        epoch_n, clock = self._runs.get(run_n, (0, self.clock))
+        if epoch_n:
+            board_ms = clock.board_ms(item.t_ms, clock.wall_s(clock.latest_ms))
+            at_s = clock.wall_s(board_ms)
+        else:
+            board_ms = item.t_ms
+            at_s = self.clock.wall_s(0) if self.clock.running else arrival_s
+        return [Earlier(Record(item.name, item.seq, epoch_n, board_ms, at_s, item.values), self.board_id, at_s)]
 
     def _began_anew(self, item: wire.Message, arrival_s: float) -> bool:
         """Whether the board has started since its last record without its boot record being heard."""

@@ -4,6 +4,7 @@ It sends lines of wire.Encoder when told to and answers tagged commands by the j
 it keeps. The link itself can be damaged: bytes of any kind, a hang-up, a new port name.
 """
 
+import contextlib
 import os
 import pty
 import select
@@ -27,6 +28,8 @@ class PtyBoard:
         self.events: dict[int, bytes] = {}
         self.firmware = "0.1.0"
         self.kept_after = 0
+        self.run_n = 0
+        self.before_seq = 0
         self._encoder = wire.Encoder()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -63,17 +66,26 @@ class PtyBoard:
         """Put bytes on the wire."""
         os.write(self._master, data)
 
-    def boot(self, t_ms: int = 0, protocol_n: int = wire.PROTOCOL_N, crc: tuple[int, int] | None = None) -> None:
-        """The first line after a start; the journal starts over."""
+    def boot(
+        self, t_ms: int = 0, protocol_n: int = wire.PROTOCOL_N, crc: tuple[int, int] | None = None, heard: bool = True
+    ) -> None:
+        """The first line after a start; the journal goes on where the board numbers its starts, else it starts over."""
         ours = wire.protocol_crc()
         hi, lo = crc or (ours.hi, ours.lo)
-        self.events.clear()
+        if self.run_n:
+            self.run_n += 1
+            self.before_seq = max(self.events, default=0)
+        else:
+            self.events.clear()
+        if not heard:
+            return
         words = {f"board_id_w{i}": self.board_id >> (48 - 16 * i) & 0xFFFF for i in range(4)}
         major, minor, patch = (int(part) for part in self.firmware.split("."))
         self.send(
             self.record(
                 "B", 0, t_ms, fw_major_n=major, fw_minor_n=minor, fw_patch_n=patch, protocol_n=protocol_n,
-                protocol_crc_hi=hi, protocol_crc_lo=lo, reset_cause_n=1, period_ms=100, **words,
+                protocol_crc_hi=hi, protocol_crc_lo=lo, reset_cause_n=1, period_ms=100, run_n=self.run_n,
+                before_seq=self.before_seq, **words,
             )
         )  # fmt: skip
 
@@ -84,7 +96,7 @@ class PtyBoard:
 
     def event(self, seq: int, t_ms: int, *, lost: bool = False, **values: int) -> None:
         """An event enters the journal and, unless lost, the wire."""
-        line = self.events[seq] = self.record("E", seq, t_ms, **values)
+        line = self.events[seq] = self.record("E", seq, t_ms, **{"run_n": self.run_n, **values})
         if not lost:
             self.send(line)
 
@@ -129,7 +141,8 @@ class PtyBoard:
                 continue
             while b"\n" in line:
                 command, line = line.split(b"\n", 1)
-                self._execute(command.decode())
+                with contextlib.suppress(OSError):  # unplugged before the answer was out
+                    self._execute(command.decode())
 
     def _execute(self, command: str) -> None:
         self.commands.append(command)
@@ -139,6 +152,8 @@ class PtyBoard:
         again: list[int] = []
         if text == "*IDN?":
             reply = f"loopwatch,pico,{self.board_id:016x},{self.firmware}"
+        elif text == "SYST:RUN?" and self.run_n:
+            reply = f"{self.run_n},{self.before_seq}"
         elif text.startswith("EVEN:RES? "):
             kept_after = max(int(text[10:]), self.kept_after)
             reply = str(kept_after)

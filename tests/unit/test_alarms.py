@@ -106,7 +106,7 @@ def test_every_change_is_in_the_journal_in_order():
     for seq in (1, 2):
         journal.load(seq, record)
         seen.append((record.seq, record.t_ms, *record.values))
-    assert seen == [(1, 7, 1, LEAK, UNACK, 1, 42), (2, 9, 1, LEAK, ACKED, 1, 42)]
+    assert seen == [(1, 7, 1, LEAK, UNACK, 1, 42, 1), (2, 9, 1, LEAK, ACKED, 1, 42, 1)]
 
 
 def test_the_journal_keeps_the_latest_and_says_which_are_gone():

@@ -12,7 +12,18 @@ from loopwatch import wire
 from loopwatch_host import messages
 from loopwatch_host.client import Client, Subscription
 from loopwatch_host.errors import CommandFailed, NoBoard, UsageError
-from loopwatch_host.messages import Connected, Disconnected, Gap, Identified, Message, Mismatch, Record, Started, Text
+from loopwatch_host.messages import (
+    Connected,
+    Disconnected,
+    Earlier,
+    Gap,
+    Identified,
+    Message,
+    Mismatch,
+    Record,
+    Started,
+    Text,
+)
 
 Kind = TypeVar("Kind")
 WAIT_S = 10.0
@@ -346,3 +357,93 @@ def test_a_channel_without_value_never_reads_good(board: PtyBoard, heard: Heard)
     assert messages.channel_status(absent, 0) == "no_value"
     assert messages.channel_status(broken, 0) == "open"
     assert messages.channel_status(broken, 1) == "good"
+
+
+@pytest.fixture
+def numbered(board: PtyBoard) -> PtyBoard:
+    """A board whose journal goes on from start to start; this is its seventh, and five events are from before."""
+    board.run_n = 6
+    for seq in range(1, 6):
+        board.event(seq, 1_000 * seq, lost=True, subject_n=seq)
+    return board
+
+
+def test_events_of_before_the_laptop_came_are_history_told_apart_from_live_ones(
+    numbered: PtyBoard, client: Client, heard: Heard
+) -> None:
+    numbered.boot()
+    numbered.event(6, 10)
+    numbered.heartbeat(1, 1_000)
+    numbered.heartbeat(2, 2_000)
+    heard.until(lambda: len(heard.of(Earlier)) == 5)
+    assert [message.record.seq for message in heard.of(Earlier)] == [1, 2, 3, 4, 5]
+    assert {message.record.epoch_n for message in heard.of(Earlier)} == {0}
+    assert [record.seq for record in heard.records("event")] == [6]
+    assert heard.of(Gap) == []
+
+
+def test_history_that_the_board_no_longer_has_is_not_a_loss(numbered: PtyBoard, client: Client, heard: Heard) -> None:
+    numbered.kept_after = 3
+    numbered.boot()
+    numbered.heartbeat(1, 1_000)
+    numbered.heartbeat(2, 2_000)
+    heard.until(lambda: len(heard.of(Earlier)) == 2)
+    numbered.heartbeat(3, 3_000)
+    heard.until_records("heartbeat", 3)
+    assert heard.of(Gap) == []
+
+
+def test_an_event_that_the_power_took_with_it_is_sent_after_the_restart_once(
+    board: PtyBoard, client: Client, heard: Heard
+) -> None:
+    board.run_n = 1
+    board.boot()
+    board.event(1, 100)
+    board.event(2, 60_000, lost=True, subject_n=9)
+    board.boot()
+    board.event(3, 10)
+    board.heartbeat(1, 1_000)
+    board.heartbeat(2, 2_000)
+    heard.until(lambda: bool(heard.of(Earlier)))
+    (late,) = heard.of(Earlier)
+    assert (late.record.seq, late.record.epoch_n, late.record.t_ms) == (2, 1, 60_000)
+    assert [record.seq for record in heard.records("event")] == [1, 3]
+    board.heartbeat(3, 3_000)
+    heard.until_records("heartbeat", 3)
+    assert len(heard.of(Earlier)) == 1
+
+
+def test_a_number_that_comes_again_after_a_cut_is_another_event(board: PtyBoard, client: Client, heard: Heard) -> None:
+    board.run_n = 1
+    board.boot()
+    board.event(1, 100)
+    board.event(2, 200)
+    # The second one was sent, and the power went before it was on the flash.
+    del board.events[2]
+    board.boot()
+    board.event(2, 10, subject_n=7)
+    records = heard.until_records("event", 3)
+    assert [(record.seq, record.epoch_n, record.values["subject_n"]) for record in records] == [
+        (1, 1, 0),
+        (2, 1, 0),
+        (2, 2, 7),
+    ]
+
+
+def test_a_start_whose_first_line_was_missed_keeps_what_was_heard(
+    board: PtyBoard, client: Client, heard: Heard
+) -> None:
+    board.run_n = 1
+    board.boot()
+    board.event(1, 100)
+    board.sample(1, 100_000)
+    heard.until_records("sample", 1)
+    board.boot(heard=False)
+    board.sample(0, 100)
+    heard.until(lambda: any("SYST:RUN?" in command for command in board.commands[2:]))
+    board.event(2, 200)
+    board.heartbeat(1, 1_000)
+    board.heartbeat(2, 2_000)
+    heard.until_records("heartbeat", 2)
+    assert [(record.seq, record.epoch_n) for record in heard.records("event")] == [(1, 1), (2, 2)]
+    assert heard.of(Earlier) == [] and heard.of(Gap) == []

@@ -174,7 +174,7 @@ def test_the_settings_survive_their_file_to_the_bit(made, tmp_path):
     ("find", "put", "says"),
     [
         ("residual = [\n    1,", "residual = [\n    2,", "CRC"),
-        ("layout = 1", "layout = 9", "layout 9"),
+        ("layout = 2", "layout = 9", "layout 9"),
         ("[words]", "[word]", "words"),
         ("[loop]", "[loop", "is not TOML"),
         ("bank = [", "bank = [7,", "words"),

@@ -1,10 +1,25 @@
-"""The board's settings: a table, safe defaults, and a clear refusal of nonsense."""
+"""The board's settings: a table, safe defaults, what commissioning found, and a clear refusal of nonsense."""
 
+import struct
 import zlib
 
+import numpy as np
 import pytest
+from commissioned_words import words
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+from strict_int import StrictInt
 
-from loopwatch.config import TABLE, Config
+from loopwatch import bank, burst, parameters, residual, sample
+from loopwatch.config import LAYOUT_N, TABLE, Config, decode
+from loopwatch_host.commission.thresholds import NEVER
+
+WORDS = words()
+
+
+def changed(place: int, value: int) -> list[int]:
+    """WORDS with another value in one place."""
+    return [*WORDS[:place], value, *WORDS[place + 1 :]]
 
 
 def test_every_row_of_the_table_is_a_declared_setting_and_no_other():
@@ -28,7 +43,135 @@ def test_a_setting_that_does_not_exist_is_refused_by_name():
         Config(gas_ml=150)
 
 
-def test_the_crc_is_over_every_name_and_value():
-    crc = Config(gas_ul=200_000).crc()
-    text = ";".join(f"{row[0]}={200_000 if row[0] == 'gas_ul' else row[1]}" for row in TABLE)
-    assert (crc.hi << 16 | crc.lo) == zlib.crc32(text.encode())
+def test_words_and_the_mark_of_commissioning_come_together_or_not_at_all():
+    with pytest.raises(ValueError, match="words: 0, must be 227"):
+        Config(commissioned=1)
+    with pytest.raises(ValueError, match="commissioned=0: must be 1"):
+        Config(WORDS)
+
+
+def test_the_crc_is_that_of_layout_scalars_and_words_with_the_lowest_byte_first():
+    made = Config(WORDS, gas_ul=200_000, commissioned=1)
+    given = {"gas_ul": 200_000, "commissioned": 1}
+    scalars = [given.get(row[0], row[1]) for row in TABLE]
+    content = struct.pack(f"<{3 + len(TABLE) + 227}i", LAYOUT_N, len(TABLE), *scalars, 227, *WORDS)
+    assert made.content() == content
+    crc = made.crc()
+    assert (crc.hi << 16 | crc.lo) == zlib.crc32(content)
+
+
+@given(st.data())
+def test_what_is_encoded_comes_back(data):
+    given = {row[0]: data.draw(st.integers(row[2], row[3])) for row in TABLE if row[0] != "commissioned"}
+    given["fitted_bits"] |= 0b11111
+    with_words = data.draw(st.booleans())
+    made = Config(WORDS if with_words else (), commissioned=int(with_words), **given)
+    back = decode(made.content())
+    assert [getattr(back, row[0]) for row in TABLE] == [getattr(made, row[0]) for row in TABLE]
+    assert [*back.residual, *back.bank, *back.burst] == (WORDS if with_words else [])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "length 0"),
+        (b"12345", "length 5"),
+        (struct.pack("<2i", 3, 0), "layout 3"),
+        (struct.pack("<2i", 1, 15), "scalars: 15 in 2 words"),
+        (struct.pack("<3i", 2, 1, 0), "scalars: 1, must be 15 to"),
+        (Config().content() + b"\0\0\0\0", "words: 0 announced, 1 there"),
+    ],
+)
+def test_bytes_that_are_no_configuration_are_refused_with_the_reason(content, reason):
+    with pytest.raises(ValueError, match=reason):
+        decode(content)
+
+
+def test_the_places_of_the_words_are_those_of_the_kernels():
+    sizes = (residual.PARAM_N, bank.PARAM_N, burst.PARAM_N)
+    assert (sizes[0], sum(sizes[:2]), sum(sizes)) == (parameters.BANK, parameters.BURST, parameters.WORD_N)
+    bounded = [place for _, first, n, *_ in parameters.BOUNDS for place in range(first, first + n)]
+    assert sorted(bounded) == list(range(parameters.WORD_N)), "every word has one bound"
+
+
+@pytest.mark.parametrize("row", parameters.BOUNDS, ids=lambda row: row[0])
+def test_a_word_outside_its_bounds_is_refused_by_its_name(row):
+    name, first, n, least, most = row
+    for value in (least - 1, most + 1):
+        if -(2**31) <= value < 2**31:
+            with pytest.raises(ValueError, match=rf"{name}(\[\d+\])?={value}: must be {least} to {most}"):
+                Config(changed(first + n - 1, value), commissioned=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({residual.P0: 500_000, residual.P_LEAST: 100_000}, "residual.p_least=100000: must be a quarter"),
+        ({residual.GAS_T0: 65_536, residual.INVERSE_T0: 9_000}, "residual.inverse_t0=9000"),
+        ({residual.SHIFTS + residual.DOME_4: 0}, "residual.dome_gain_q8=312"),
+        ({residual.WEIGHTS + i: 16_000 for i in range(3)}, "residual.weights: together"),
+        ({residual.SUM_SHIFT: 0, residual.C0_SUM: 2**29 + 1} | {residual.WEIGHTS + i: 0 for i in range(25)}, "weights"),
+    ],
+)
+def test_words_that_are_too_large_together_are_refused(changes, reason):
+    with pytest.raises(ValueError, match=reason):
+        Config([changes.get(i, word) for i, word in enumerate(WORDS)], commissioned=1)
+
+
+def test_a_channel_that_the_words_use_must_be_fitted():
+    without_dome = 0b111111 & ~(1 << sample.T_DOME)
+    with pytest.raises(ValueError, match="fitted_bits: channel 4 is not fitted, and the words use it"):
+        Config(WORDS, commissioned=1, fitted_bits=without_dome)
+
+
+def _edge(draw, row):
+    _, _, n, least, most = row
+    return [draw(st.sampled_from([least, most, max(least, min(most, 0))]) | st.integers(least, most)) for _ in range(n)]
+
+
+@st.composite
+def any_words(draw):
+    """Words from anywhere inside their bounds, often at the edge; weights often small enough together."""
+    made = [0] * parameters.WORD_N
+    for row in parameters.BOUNDS:
+        made[row[1] : row[1] + row[2]] = _edge(draw, row)
+    if draw(st.booleans()):
+        for i in range(residual.FEATURE_N):
+            made[residual.WEIGHTS + i] //= 40
+        made[residual.C0_SUM] //= 4
+        made[residual.P_LEAST] = max(made[residual.P_LEAST], made[residual.P0] // 4 + 1)
+        made[residual.INVERSE_T0] = min(made[residual.INVERSE_T0], 8_000)
+        made[residual.SHIFTS + residual.DOME_4] = max(made[residual.SHIFTS + residual.DOME_4], 4)
+    return made
+
+
+def strict(values) -> list[int]:
+    """These values as integers that refuse to leave ±2**30."""
+    return [StrictInt(value) for value in values]
+
+
+@settings(max_examples=60)
+@given(any_words(), st.integers(0, 2**32 - 1))
+def test_kernels_on_accepted_words_stay_inside_the_boards_integers(made, seed):
+    try:
+        taken = Config(made, commissioned=1)
+    except ValueError:
+        reject()
+    rng = np.random.default_rng(seed)
+    part = [strict(words) for words in (taken.residual, taken.bank, taken.burst)]
+    rs, bs, us, out = (strict([0] * n) for n in (residual.STATE_N, bank.STATE_N, burst.STATE_N, residual.OUT_N))
+    usual = np.array([150_000, 185_000, 40_000, 30_000, 25_000, 5_000])
+    for i in range(12):
+        x = usual + rng.integers(-4_000, 4_000, 6) if i % 3 else rng.integers(-(2**28), 2**28, 6)
+        row = strict(x.tolist())
+        residual.take(rs, part[0], row)
+        residual.gas(rs, part[0], row)
+        residual.weigh(rs, part[0], out)
+        bank.scale(bs, part[1], out)
+        bank.judge(bs, part[1], out[0])
+        burst.step(us, part[2], row)
+
+
+def test_a_member_that_never_alarms_is_inside_the_bounds():
+    limit = next(row for row in parameters.BOUNDS if row[0] == "bank.limits")
+    assert limit[3] <= NEVER <= limit[4]

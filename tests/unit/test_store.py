@@ -13,7 +13,7 @@ import pytest
 from loopwatch import wire
 from loopwatch_host import store
 from loopwatch_host.errors import StoreError
-from loopwatch_host.messages import Disconnected, Gap, Identified, Record, Started
+from loopwatch_host.messages import Disconnected, Earlier, Gap, Identified, Record, Started
 from loopwatch_host.store import Log, Store
 
 NOW_S = 1_700_000_000.0
@@ -198,7 +198,7 @@ def test_migrations_run_in_order_and_once(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(store, "MIGRATIONS", (*store.MIGRATIONS, add_table))
     Store(path, "version 2").close()
     Store(path, "version 2 again").close()
-    assert ran == [1]
+    assert ran == [len(store.MIGRATIONS) - 1]
     with Log(path) as log:
         assert len(log.sessions()) == 3
 
@@ -208,7 +208,7 @@ def test_a_log_of_a_newer_version_is_left_alone(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(StoreError, match="schema 99.*knows up to 1"):
+    with pytest.raises(StoreError, match=f"schema 99.*knows up to {len(store.MIGRATIONS)}"):
         Store(path, "test")
     with pytest.raises(StoreError, match="schema 99"):
         Log(path)
@@ -241,3 +241,57 @@ def test_the_default_log_is_where_the_system_keeps_data(monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "Local"))
     assert store.default_path() == tmp_path / "Local" / "loopwatch" / "log.db"
+
+
+def test_a_log_from_before_runs_were_numbered_is_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(store, "MIGRATIONS", store.MIGRATIONS[:1])
+        Store(path, "old").close()
+    with Store(path, "new") as kept:
+        kept.add(_boot())
+        kept.add(_record("event", 1, 100, run_n=4))
+    with Log(path) as log:
+        assert [row["run_n"] for row in log.records("event", 2)] == [4]
+
+
+def _earlier(seq: int, t_ms: int, run_n: int, at_s: float = NOW_S) -> Earlier:
+    record = _record("event", seq, t_ms, epoch_n=0, run_n=run_n, subject_n=seq)
+    return Earlier(Record("event", seq, 0, t_ms, at_s, record.values), BOARD_ID, at_s)
+
+
+def _boot_of(run_n: int, started_s: float) -> Started:
+    started = _boot(started_s=started_s)
+    assert started.boot
+    started.boot.values["run_n"] = run_n
+    return started
+
+
+def test_an_event_that_came_after_a_restart_joins_the_run_that_another_session_watched(path: Path) -> None:
+    with Store(path, "first") as kept:
+        kept.add(_boot_of(7, NOW_S))
+        kept.add(_record("event", 20, 5_000, run_n=7))
+    with Store(path, "second") as kept:
+        kept.add(_boot_of(8, NOW_S + 100))
+        for _ in range(2):
+            kept.add(_earlier(20, 5_000, 7, NOW_S + 100))
+            kept.add(_earlier(21, 9_000, 7, NOW_S + 100))
+        kept.add(_record("event", 22, 50, started_s=NOW_S + 100, run_n=8))
+    db = sqlite3.connect(path)
+    rows = db.execute("SELECT run_n, seq, t_ms, at_s FROM events ORDER BY seq").fetchall()
+    assert rows == [(7, 20, 5_000, NOW_S + 5), (7, 21, 9_000, NOW_S + 9), (8, 22, 50, NOW_S + 100.05)]
+    assert db.execute("SELECT count(*) FROM boots").fetchone() == (2,)
+
+
+def test_events_of_a_run_that_nobody_watched_are_kept_at_the_latest_time_they_can_have(path: Path) -> None:
+    with Store(path, "test") as kept:
+        kept.add(_boot_of(8, NOW_S))
+        kept.add(_record("sample", 0, 100))
+        kept.add(_earlier(3, 60_000, 6))
+        kept.add(_earlier(4, 70_000, 6))
+        kept.add(_record("event", 5, 200, run_n=8))
+    with Log(path) as log:
+        events = [(row["seq"], row["run_n"], row["at_s"]) for row in log.records("event", 1)]
+        assert events == [(3, 6, NOW_S), (4, 6, NOW_S), (5, 8, NOW_S + 0.2)]
+        # The time line is still that of the run that was watched.
+        assert [row["t_ms"] for row in log.records("event", 1)][-1] == 200
+        assert [row["t_ms"] for row in log.records("sample", 1)] == [100]

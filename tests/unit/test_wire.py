@@ -27,6 +27,8 @@ WIDEST = {
     "state_bits": 2**16 - 1,
     "alarm_bits": 2**30 - 1,
     "event_seq": 2**30 - 1,
+    "before_seq": 2**30 - 1,
+    "run_n": 9_999,
     "value": -(2**30) + 1,
     "residual_ul": -(2**20),  # as residual and inventory limit it
     "lost_ul": 2**20,

@@ -20,7 +20,7 @@ from loopwatch.config import TABLE as CONFIG_TABLE
 from .. import ports
 from ..client import Client, Pending
 from ..errors import NoBoard, UsageError
-from ..messages import AlarmChange, Gap, Identified, Message, Record, Started, alarm_change, is_leak
+from ..messages import AlarmChange, Earlier, Gap, Identified, Message, Record, Started, alarm_change, is_leak
 from .scenario import Command, Leak, PowerCut, Scenario, load_scenario
 from .target import TargetError, VirtualTarget
 from .world import World
@@ -103,6 +103,8 @@ class Observed:
         for message in messages:
             if isinstance(message, Record):
                 self._record(message)
+            elif isinstance(message, Earlier) and message.record.epoch_n:
+                self._record(message.record)
             elif isinstance(message, Gap):
                 self.gaps[message.name] = self.gaps.get(message.name, 0) + message.lost_n
             elif isinstance(message, Started):

@@ -15,6 +15,8 @@ from ..errors import LoopwatchError
 from ..stream import HOST_VERSION
 from . import output
 from .bench import bench
+from .blackbox import app as blackbox_app
+from .config import app as config_app
 from .detection import commission, evaluate, replay
 from .doctor import doctor
 from .flash import flash
@@ -60,6 +62,8 @@ app.command()(bench)
 app.command()(doctor)
 app.command()(flash)
 app.add_typer(scenario_app, name="scenario")
+app.add_typer(config_app, name="config")
+app.add_typer(blackbox_app, name="blackbox")
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from . import bursts, checks, fit, thresholds
 from .fit import Floats, Ints
 from .log import Log
 from .record import Commissioned
+from .scalars import scalars
 
 CURVE_ML_H = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 6000.0)
 CURVE_ONSETS_N = 60
@@ -70,6 +71,7 @@ def commissioned(
         raw_ul,
         caveats,
         curve,
+        scalars(shape, residual_params, liquid_ml),
     )
 
 

@@ -12,6 +12,7 @@ from ..messages import (
     AlarmChange,
     Connected,
     Disconnected,
+    Earlier,
     Gap,
     Identified,
     Message,
@@ -63,6 +64,8 @@ def notes_of(message: Message, decision: Record | None) -> list[Note]:
         return [Note(at_s, f"DISCONNECTED  {message.reason}", URGENT)]
     if isinstance(message, Identified):
         return [Note(at_s, f"BOARD  {message.board_id}, firmware {message.firmware}", PLAIN)]
+    if isinstance(message, Earlier):
+        return [Note(at_s, f"EARLIER  {event_words(message.record)}, before the board started anew", FAINT)]
     if isinstance(message, Mismatch):
         return [Note(at_s, f"MISMATCH  {message.text}", FAULT)]
     assert isinstance(message, Text)

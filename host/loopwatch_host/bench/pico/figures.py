@@ -69,10 +69,6 @@ samples = app.sampler.sample.seq - first
 
 _GUARD = """
 from loopwatch.guard import Guard
-def commissioned(residual, bank, burst):
-    config = Config(commissioned=1)
-    config.residual, config.bank, config.burst = array("i", residual), array("i", bank), array("i", burst)
-    return config
 for channel in range(6):
     app.sampler.mean.status[channel] = 0
 app.sampler.mean.values[0] = 150_000
@@ -292,7 +288,7 @@ def _commissioned() -> str:
     shape = fit.Shape(gas_ul=150_000, p0_pa=150_000, head_pa=35_000, gas_c=30)
     weights = fit.Fit(np.full(residual.FEATURE_N, 0.5), 0.0)
     words = fit.parameters(shape, weights), thresholds.unlimited(shape.gas_ul), bursts.parameters(shape, 250.0, 2.0)
-    return "commissioned({}, {}, {})".format(*(part.tolist() for part in words))
+    return f"Config({np.concatenate(words).tolist()}, commissioned=1)"
 
 
 def _wired(flash: bytes | bytearray, world: Surroundings, bus: Bus) -> Machine:

@@ -4,7 +4,11 @@ Arguments: the number of the bench's socket, the folders that hold modules (join
 to run, in order. Only the bench starts this.
 """
 
+import gc
 import sys
+
+# Modules come as source here: what compiling them leaves behind would scatter the firmware all over the heap.
+COLLECT_EVERY_N = 16_384
 
 
 def _start() -> list:
@@ -17,6 +21,7 @@ def _start() -> list:
     import _lockstep
 
     version = sys.implementation.version
+    gc.threshold(COLLECT_EVERY_N)
     _lockstep.bench = _lockstep.Bench(int(fd))
     _lockstep.reset_reason, _lockstep.board_id = _lockstep.bench.hello(version[0] * 100 + version[1])
     return scripts

@@ -1,0 +1,151 @@
+"""The board's black boxes on the laptop: fetched in pieces, checked block by block, kept as a table of samples.
+
+A box is every sample from a minute before an alarm to half a minute after it (see loopwatch.blackbox). One that the
+power has cut is whole up to the cut and says so; a block that is missing or damaged inside is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from loopwatch.blackbox import BLOCK_N, HEAD_N, SAMPLE_N
+from loopwatch.sample import CHANNEL_N, CHANNELS, STATUS_BITS, STATUS_MASK, usable
+
+from .board_config import TRIES_N, Ask, persistent
+from .errors import CommandFailed
+from .messages import alarm_name
+
+_HEAD = struct.Struct("<2sBB4IBBH")
+_VERSION_N = 1
+
+
+class BoxError(CommandFailed):
+    """A black box that cannot be had, or is not whole inside."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample: board time, a value per channel of sample.CHANNELS or None, and the statuses."""
+
+    t_ms: int
+    values: tuple[int | None, ...]
+    status_bits: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box. t_ms of the event and of the samples count from the start of the board that run_n numbers.
+
+    complete: the board has written all of it; else the power went, or it is still being written.
+    """
+
+    box_n: int
+    run_n: int
+    event_seq: int
+    event_ms: int
+    alarm: str
+    samples: tuple[Sample, ...]
+    complete: bool
+
+    def rows(self) -> list[list[int | str]]:
+        """Columns t_ms, the channels, status_bits; empty where a channel had no value."""
+        return [
+            [each.t_ms, *("" if value is None else value for value in each.values), each.status_bits]
+            for each in self.samples
+        ]
+
+
+COLUMNS = ("t_ms", *CHANNELS, "status_bits")
+
+
+def numbers(ask: Ask) -> list[int]:
+    """Which boxes the board has, oldest first."""
+    text = persistent(ask, "BLAC:LIST?")
+    return [int(word) for word in text.split()] if text != "OK" else []
+
+
+def fetch(ask: Ask, box_n: int) -> Box:
+    """Fetch one box whole. Raises BoxError, also when it has nothing that can be used."""
+    size_n, writing = (int(word) for word in persistent(ask, f"BLAC:SIZE? {box_n}").split(","))
+    data = _read(ask, box_n, 0, size_n)
+    for _ in range(TRIES_N):
+        bad = _first_bad(data)
+        if bad is None or bad == len(data) // BLOCK_N:
+            break
+        # Damaged on the way it cannot be; perhaps it was read while it was being written.
+        at = bad * BLOCK_N
+        data = data[:at] + _read(ask, box_n, at, BLOCK_N) + data[at + BLOCK_N :]
+    box = parse(data)
+    if writing and box.complete:
+        raise BoxError(f"box {box_n} was begun anew while it was read: try again")
+    return box
+
+
+def parse(data: bytes) -> Box:
+    """A box from its bytes. Raises BoxError for a block inside that is damaged or missing."""
+    whole_n = len(data) // BLOCK_N
+    heads: list[tuple[Any, ...]] = []
+    samples: list[Sample] = []
+    for i in range(whole_n):
+        block = data[i * BLOCK_N : (i + 1) * BLOCK_N]
+        if not _whole(block):
+            if i == whole_n - 1:
+                break  # the power went while it was written
+            raise BoxError(f"block {i} of {whole_n} of the box is damaged on the board: what it held is gone")
+        head = _HEAD.unpack_from(block)
+        if head[1] != _VERSION_N:
+            raise BoxError(f"the box has version {head[1]}, this loopwatch reads {_VERSION_N}: update loopwatch")
+        if head[8] != i or (heads and head[3:8] != heads[0][3:8]):
+            raise BoxError(f"block {i} of the box is missing, {head[8]} is in its place")
+        heads.append(head)
+        samples += [_sample(block, HEAD_N + j * SAMPLE_N) for j in range(head[9])]
+    if not heads:
+        raise BoxError("the box has no whole block: the power went before its first one was written")
+    _, _, last, box_n, run_n, event_seq, event_ms, alarm, _, _ = heads[-1]
+    complete = bool(last) and len(data) == len(heads) * BLOCK_N
+    return Box(box_n, run_n, event_seq, event_ms, alarm_name(alarm), tuple(samples), complete)
+
+
+def period_ms(samples: Sequence[Sample]) -> int | None:
+    """The shortest time between two samples; None without two."""
+    steps_ms = [later.t_ms - earlier.t_ms for earlier, later in pairwise(samples)]
+    return min(steps_ms, default=None)
+
+
+def _read(ask: Ask, box_n: int, at: int, n: int) -> bytes:
+    data = b""
+    while len(data) < n:
+        text = persistent(ask, f"BLAC:READ? {box_n},{at + len(data)}")
+        try:
+            piece = base64.b64decode("" if text == "OK" else text, validate=True)
+        except binascii.Error:
+            raise BoxError(f"the board sent {text[:40]!r}, which is no base64: try again") from None
+        if not piece:
+            raise BoxError(f"box {box_n} ended at byte {at + len(data)} of {at + n}: try again")
+        data += piece
+    return data[:n]
+
+
+def _whole(block: bytes) -> bool:
+    return block[:2] == b"LB" and zlib.crc32(block[:-4]) == int.from_bytes(block[-4:], "little")
+
+
+def _first_bad(data: bytes) -> int | None:
+    return next((i for i in range(len(data) // BLOCK_N) if not _whole(data[i * BLOCK_N : (i + 1) * BLOCK_N])), None)
+
+
+def _sample(block: bytes, at: int) -> Sample:
+    t_ms = int.from_bytes(block[at : at + 4], "little")
+    values = [int.from_bytes(block[at + 4 + 3 * i : at + 7 + 3 * i], "little", signed=True) for i in range(5)]
+    values.append(int.from_bytes(block[at + 19 : at + 21], "little"))
+    bits = int.from_bytes(block[at + 21 : at + 24], "little")
+    statuses = [bits >> (STATUS_BITS * i) & STATUS_MASK for i in range(CHANNEL_N)]
+    told = tuple(value if usable(status) else None for value, status in zip(values, statuses, strict=True))
+    return Sample(t_ms, told, bits)
