@@ -54,6 +54,7 @@ ROAD = (
     "guard",
     "journal",
     "alarms",
+    "limits",
     "outputs",
     "link",
     "telemetry",
