@@ -140,10 +140,10 @@ def index_of(name: str) -> int:
 
 
 def _mask(column: int, wanted: int) -> int:
-    """A bit for each alarm whose row has any of the wanted bits in this column."""
+    """A bit for each alarm whose row has any of the wanted bits in this column of numbers."""
     bits = 0
     for index in range(ALARM_N):
-        if TABLE[index][column] & wanted:
+        if int(TABLE[index][column]) & wanted:
             bits |= 1 << index
     return bits
 

@@ -32,8 +32,6 @@ TABLE = (
     ("pump_expected", 0, 0, 1, "1 when a pump that stands is an alarm"),
     ("cavitation_pa", 25_000, 500, 500_000, "spread of p_pump in a second that means the pump draws gas"),
     ("gain_ul", 30_000, 1_000, 2_000_000, "coolant gained within a minute that means a refill, or air"),
-    ("seep_ul_min", 1_000, 10, 100_000, "a slower leak is a seep"),
-    ("rupture_ul_min", 60_000, 1_000, 10_000_000, "a leak from here on is a rupture"),
     ("leak_floor_pa", 70_000, 0, 200_000, "no leak takes p_static below it, absolute: the weather's least"),
     ("stuck_s", 60, 10, 86_400, "a pressure signal that does not move for so long is stuck"),
     ("start_s", 0, 0, 3_600, "start-up inhibit after a start"),
@@ -73,8 +71,6 @@ class Config:
     pump_expected: int
     cavitation_pa: int
     gain_ul: int
-    seep_ul_min: int
-    rupture_ul_min: int
     leak_floor_pa: int
     stuck_s: int
     start_s: int

@@ -12,6 +12,7 @@ from array import array
 from . import alarms
 from .config import Config
 from .fixed import clamp, ema
+from .guard import NO_LEAK, RUPTURE, SEEP
 from .port import const
 from .sample import P_PUMP, P_STATIC, T_DOME, T_RADIATOR, T_SOURCE, Sample, usable
 
@@ -40,30 +41,9 @@ TABLE = (
 )
 LIMIT_N = len(TABLE)
 
-# class_n of a leak.
-NO_LEAK = const(0)
-SEEP = const(1)
-MIDDLING = const(2)
-RUPTURE = const(3)
-
 # A gain is what the inventory has above its own mean of about a minute: a refill, not a slow drift.
 _GAIN_SHIFT = const(6)
 _RESIDUAL_MAX_UL = const(1 << 20)
-
-
-def class_of(leaking: bool, rate_ul_min: int, config: Config) -> int:
-    """The class of a leak, by how long there is to act.
-
-    Of the 40 mL that a loop may typically lose before its pump draws gas (config reserve_ul), a rupture of 60 mL/min
-    and more leaves 40 s: nobody comes in time, so it drops the interlock in every mode. A seep, below 1 mL/min, leaves
-    40 minutes or more: somebody should look for it, and stopping the loop at once would cost more than it saves. What
-    lies between is the leak that a person is called for, and that stops the pump if nobody has said otherwise.
-    """
-    if not leaking:
-        return NO_LEAK
-    if rate_ul_min >= config.rupture_ul_min:
-        return RUPTURE
-    return MIDDLING if rate_ul_min >= config.seep_ul_min else SEEP
 
 
 class Limits:
@@ -156,10 +136,14 @@ class Limits:
         self.known_bits = known
 
 
-def judge_leak(states: alarms.Alarms, class_n: int, rate_ul_min: int, now_ms: int) -> None:
+def judge_leak(states: alarms.Alarms, class_n: int, rate_ul_h: int, now_ms: int) -> None:
     """Tell the alarms which class of leak there is; a rupture is a leak too.
 
-    A class that was left for another one is unknown, not gone: only no leak at all clears it.
+    A class that was left for another one is unknown, not gone: only no leak at all clears it. Of the 40 mL that a loop
+    may typically lose before its pump draws gas (config reserve_ul), a rupture (see guard: 30 mL/min and more) leaves
+    80 s at most: nobody comes in time, so it drops the interlock in every mode. A seep, below 1 mL/min, leaves 40
+    minutes or more: somebody should look for it, and stopping the loop at once would cost more than it saves. What
+    lies between is the leak that a person is called for, and that stops the pump if nobody has said otherwise.
     """
     seep = leak = rupture = alarms.UNKNOWN
     if class_n == NO_LEAK:
@@ -170,9 +154,9 @@ def judge_leak(states: alarms.Alarms, class_n: int, rate_ul_min: int, now_ms: in
         leak = alarms.TRUE
         if class_n == RUPTURE:
             rupture = alarms.TRUE
-    states.update(alarms.LEAK, leak, rate_ul_min, now_ms)
-    states.update(alarms.LEAK_RUPTURE, rupture, rate_ul_min, now_ms)
-    states.update(alarms.LEAK_SEEP, seep, rate_ul_min, now_ms)
+    states.update(alarms.LEAK, leak, rate_ul_h, now_ms)
+    states.update(alarms.LEAK_RUPTURE, rupture, rate_ul_h, now_ms)
+    states.update(alarms.LEAK_SEEP, seep, rate_ul_h, now_ms)
 
 
 def leak_unknown(states: alarms.Alarms, now_ms: int) -> None:

@@ -6,6 +6,7 @@ lit, the interlock dropped, the LED blinks slowly. It ends with Ctrl-C only.
 """
 
 from . import alarms, scpi
+from .alarm_desk import AlarmDesk
 from .config import Config
 from .desk import Desk
 from .journal import MODE, MODE_STOPPED, Journal
@@ -45,7 +46,8 @@ class SafeMode:
         self._alarms = alarms.Alarms(self._journal)
         self._link = Link(board.console)
         self._telemetry = Telemetry(self._link, self._journal)
-        self._desk = Desk(board.id, self._sampler, self._alarms, self._journal, self._telemetry, Config())
+        orders = AlarmDesk(self._alarms)
+        self._desk = Desk(board.id, self._sampler, orders, self._journal, self._telemetry, Config())
         self._uptime_s = 0
         self._second_due_ms = 0
         self._overlong_n = 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loopwatch import alarms, limits, sample
+from loopwatch import alarms, guard, limits, sample
 from loopwatch.alarms import NORM, UNACK
 from loopwatch.config import TABLE as SETTINGS
 from loopwatch.config import Config
@@ -107,19 +107,10 @@ def test_a_refill_is_a_gain_and_a_slow_rise_is_none():
     assert not refilled.states.active(alarms.INVENTORY_GAIN)
 
 
-@pytest.mark.parametrize(
-    ("rate_ml_min", "class_n"),
-    [(0.5, limits.SEEP), (0.999, limits.SEEP), (1, limits.MIDDLING), (27, limits.MIDDLING), (60, limits.RUPTURE)],
-)
-def test_the_class_of_a_leak_follows_its_rate(rate_ml_min, class_n):
-    assert limits.class_of(True, round(1000 * rate_ml_min), Config()) == class_n
-    assert limits.class_of(False, round(1000 * rate_ml_min), Config()) == limits.NO_LEAK
-
-
-def test_a_rupture_leaves_less_than_a_minute_of_the_reserve_and_a_seep_more_than_half_an_hour():
+def test_a_rupture_leaves_less_than_90_s_of_the_reserve_and_a_seep_more_than_half_an_hour():
     setting = {row[0]: row[1] for row in SETTINGS}
-    assert setting["reserve_ul"] / setting["rupture_ul_min"] < 1
-    assert setting["reserve_ul"] / setting["seep_ul_min"] > 30
+    assert setting["reserve_ul"] / guard.RUPTURE_FROM_UL_H * 3_600 < 90
+    assert setting["reserve_ul"] / guard.LEAK_FROM_UL_H * 60 > 30
 
 
 def test_a_leak_that_grows_is_raised_in_each_class_and_only_its_end_clears_them():
@@ -132,7 +123,7 @@ def test_a_leak_that_grows_is_raised_in_each_class_and_only_its_end_clears_them(
             now_ms += 1_000
         assert [states.state[alarm] for alarm in leaks] == [UNACK if up else NORM for up in raised]
     for _ in range(11):
-        limits.judge_leak(states, limits.NO_LEAK, 0, now_ms)
+        limits.judge_leak(states, guard.NO_LEAK, 0, now_ms)
         now_ms += 1_000
     assert not any(states.active(alarm) for alarm in leaks)
 
