@@ -317,6 +317,14 @@ class Alarms:
             if row_rules & rule and not row_rules & HARD and bool(self._covers[alarm] & DESIGN) != on:
                 self._cover(alarm, DESIGN, on, now_ms)
 
+    def forget(self, alarm: int) -> None:
+        """Its condition was about a baseline that is no more: while it is covered, it counts as gone."""
+        if self._covers[alarm]:
+            self._stop_delay(alarm)
+            self._active[alarm] = 0
+            self._condition[alarm] = UNKNOWN
+            self._unknown_s[alarm] = self.second_n
+
     def arm(self, on: bool) -> None:
         """Whether alarms that trip do so; HARD ones always do."""
         self.dirty = self.dirty or on != self.armed

@@ -11,7 +11,7 @@ from .config import Config
 from .crash import Crashes
 from .desk import Desk
 from .faults import Faults, bus_is_dead
-from .guard import Guard
+from .guard import RUPTURE, Guard
 from .inventory import NO_INPUT, VALID
 from .journal import MODE, MODE_BASELINE, MODE_STOPPED, Journal
 from .link import Link
@@ -41,6 +41,8 @@ TIDY_N = const(600)  # samples after which the heap is collected even if nothing
 QUIET_N = const(5)  # the tenth of the second in which there is time for it
 GOODBYE_MS = const(200)
 HEALTHY_S = const(60)
+HALF_PERMILLE = const(500)
+FADE_PERMILLE_S = const(5)
 JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
 RESET_WATCHDOG = const(3)  # boards.pico.RESET_WATCHDOG, as the boot record has it
 _MODE_BITS = (0, START_UP, IN_SERVICE, PROOF_TEST)  # by modes.NAMES
@@ -92,6 +94,8 @@ class App:
         self._before_pa = 0
         self._stale = False
         self._gained = False
+        self._refilled = False
+        self._recent_permille = 0
         self._heap_used = True
         self._heap_free_n = 0
 
@@ -182,7 +186,7 @@ class App:
         mean = sampler.mean
         guard = self.guard
         faults = self.faults
-        faults.judge(mean, sampler.pair_raw, sampler.spread_pa)
+        faults.judge(mean, sampler.pair_raw, sampler.wobble_pa)
         guard.injected_ul = self.modes.injected_ul
         if faults.doubtful:
             guard.doubt()
@@ -191,7 +195,10 @@ class App:
         noisy = alarms.UNKNOWN
         self._settled = outcome == VALID
         if outcome == VALID:
-            limits.judge_leak(self.alarms, guard.class_n, guard.rate_ul_h, now_ms)
+            if self._refilled and guard.class_n < RUPTURE:
+                limits.leak_unknown(self.alarms, now_ms)
+            else:
+                limits.judge_leak(self.alarms, guard.class_n, guard.rate_ul_h, now_ms)
             noisy = alarms.TRUE if guard.noisy else alarms.FALSE
             state_bits |= BASELINE_SETTLED
         else:
@@ -223,8 +230,8 @@ class App:
         sampler = self.sampler
         states.tick(now_ms)
         self._work(self.modes.tick(now_ms), now_ms)
-        spread_pa = sampler.spread_pa[sample.P_PUMP]
-        self.limits.judge(states, self.faults.mean, spread_pa, self.guard.residual_ul, self._settled, now_ms)
+        wobble_pa = sampler.wobble_pa[sample.P_PUMP]
+        self.limits.judge(states, self.faults.mean, wobble_pa, self.guard.residual_ul, self._settled, now_ms)
         self._follow_refill(now_ms)
         if states.pending_n or self.faults.common_mode != states.active(alarms.COMMON_MODE_FAULT):
             condition = alarms.TRUE if self.faults.common_mode else alarms.FALSE
@@ -238,13 +245,22 @@ class App:
             self._board.free_bus()
 
     def _follow_refill(self, now_ms: int) -> None:
-        """A refill that nobody announced: when it is over, and no leak stands or is suspected, a new baseline."""
+        """A refill that nobody announced: when it is over there is a new baseline.
+
+        Gas that was compressed cools again, which reads like a leak: until then only a rupture is believed. Not where a
+        leak stood or was suspected before: topping up does not end it.
+        """
         states = self.alarms
-        if states.active(alarms.INVENTORY_GAIN):
+        gains = states.active(alarms.INVENTORY_GAIN)
+        # A gain wipes the evidence of a leak out before it is recognised: what it was in the last minute counts.
+        self._recent_permille = max(self._evidence(), self._recent_permille - FADE_PERMILLE_S)
+        if gains and not self._gained:
             self._gained = True
-        elif self._gained:
+            self._refilled = not states.alarm_bits & alarms.LEAK_BITS and self._recent_permille < HALF_PERMILLE
+        elif not gains and self._gained:
             self._gained = False
-            if not states.alarm_bits & alarms.LEAK_BITS and self._evidence() < 500:
+            if self._refilled:
+                self._refilled = False
                 self._work(modes.REBASELINE, now_ms)
 
     def _work(self, what: int, now_ms: int) -> None:

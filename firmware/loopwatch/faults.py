@@ -18,7 +18,7 @@ A leak makes both pressures fall by the same amount, no lower than the weather, 
     below the weather          absolute pressure no leak can reach         contradicts        nothing: blind
     p_static, p_pump swapped   the discharge is below the vessel           contradicts        everything
     source, radiator swapped   the source is the colder one for 2 min      contradicts        everything
-    interference               spread of a second beyond a loop's          noisy              other channels
+    interference               to and fro in a second beyond a loop's      noisy              other channels
     rail sags or rises         outside 4.4-5.6 V, and outside 4.0-6.0 V    common mode        all, by the ratio; then
                                pressures have no reference (scaling)                          nothing: blind
     gain of the converter      rail and pressures scale together           common mode        the same
@@ -101,8 +101,8 @@ class Faults:
             for i in range(len(state)):
                 state[i] = 0
 
-    def judge(self, mean: Sample, pair_raw, spread_pa) -> None:
-        """Take a second's means, the latest sums of conversions and the spreads of the two pressures.
+    def judge(self, mean: Sample, pair_raw, wobble_pa) -> None:
+        """Take a second's means, the latest sums of conversions and how far the two pressures went to and fro.
 
         mean's status becomes what is told of a channel that is not believed.
         """
@@ -115,7 +115,7 @@ class Faults:
             used.values[channel] = mean.values[channel]
             used.status[channel] = status[channel]
         bits = plausible.pressures(
-            self._pressed, self._pressed_params, mean.values, status, pair_raw, spread_pa, told
+            self._pressed, self._pressed_params, mean.values, status, pair_raw, wobble_pa, told
         ) | plausible.thermometers(self._thermal, self._thermal_params, mean.values, status, told)
         flows = usable(status[P_STATIC]) and usable(status[P_PUMP])
         flows = flows and mean.values[P_PUMP] - mean.values[P_STATIC] > self._config.pump_on_pa

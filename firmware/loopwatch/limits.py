@@ -25,7 +25,7 @@ HIGHEST_PA = const(1)
 HIGHEST_MDEGC = const(2)
 DIFFERENCE_MDEGC = const(3)
 HEAD_PA = const(4)
-PUMP_SPREAD_PA = const(5)
+PUMP_WOBBLE_PA = const(5)
 GAIN_UL = const(6)
 QUANTITY_N = const(7)
 
@@ -36,7 +36,7 @@ TABLE = (
     (alarms.TEMPERATURE_HIGH, HIGHEST_MDEGC, ABOVE, "temperature_high_mdegc", 3_000),
     (alarms.TEMPERATURE_DIFFERENCE, DIFFERENCE_MDEGC, ABOVE, "temperature_difference_mdegc", 3_000),
     (alarms.PUMP_STOPPED, HEAD_PA, BELOW, "pump_on_pa", 1_000),
-    (alarms.PUMP_CAVITATING, PUMP_SPREAD_PA, ABOVE, "cavitation_pa", 5_000),
+    (alarms.PUMP_CAVITATING, PUMP_WOBBLE_PA, ABOVE, "cavitation_pa", 5_000),
     (alarms.INVENTORY_GAIN, GAIN_UL, ABOVE, "gain_ul", 5_000),
 )
 LIMIT_N = len(TABLE)
@@ -69,13 +69,13 @@ class Limits:
         self._has_level = False
 
     def judge(
-        self, states: alarms.Alarms, mean: Sample, pump_spread_pa: int, residual_ul: int, settled: bool, now_ms: int
+        self, states: alarms.Alarms, mean: Sample, pump_wobble_pa: int, residual_ul: int, settled: bool, now_ms: int
     ) -> None:
         """Tell the alarms what is beyond its limit in this second.
 
-        pump_spread_pa: highest less lowest sample of p_pump. residual_ul has a value while settled.
+        pump_wobble_pa: how far p_pump's samples went to and fro. residual_ul has a value while settled.
         """
-        self._measure(mean, pump_spread_pa, residual_ul, settled)
+        self._measure(mean, pump_wobble_pa, residual_ul, settled)
         told = self._told
         for i in range(LIMIT_N):
             alarm, quantity, side, _, _ = TABLE[i]
@@ -92,7 +92,7 @@ class Limits:
                 told[i] = condition
                 states.update(alarm, condition, value, now_ms)
 
-    def _measure(self, mean: Sample, pump_spread_pa: int, residual_ul: int, settled: bool) -> None:
+    def _measure(self, mean: Sample, pump_wobble_pa: int, residual_ul: int, settled: bool) -> None:
         values = mean.values
         status = mean.status
         value = self.value
@@ -110,8 +110,8 @@ class Limits:
             value[HIGHEST_PA] = p_pa
             known |= 1 << HIGHEST_PA
         if has_pump:
-            value[PUMP_SPREAD_PA] = pump_spread_pa
-            known |= 1 << PUMP_SPREAD_PA
+            value[PUMP_WOBBLE_PA] = pump_wobble_pa
+            known |= 1 << PUMP_WOBBLE_PA
             if has_static:
                 value[HEAD_PA] = values[P_PUMP] - values[P_STATIC]
                 # A pump that nobody expects to run may stand: the limit is met.

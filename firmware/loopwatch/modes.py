@@ -28,6 +28,8 @@ NAMES = ("watching", "start_up", "service", "proof_test")
 _JOURNAL_MODES = (MODE_MONITORING, MODE_START_UP, MODE_SERVICE, MODE_PROOF_TEST)
 _SUPPRESSED = (0, alarms.IN_START, alarms.IN_SERVICE, 0)
 
+_OF_THE_BASELINE = (alarms.LEAK, alarms.LEAK_SEEP, alarms.INVENTORY_GAIN)
+
 START_MAX_S = const(3_600)
 SERVICE_MAX_S = const(14_400)
 TEST_S = const(180)
@@ -113,6 +115,10 @@ class Modes:
             if self.test_result == RUNNING:
                 self.test_result = FAILED
             self.injected_ul = 0
+        if before == SERVICE:
+            # What was drawn or filled in is no leak, and no gain, of the loop as it is from now on.
+            for alarm in _OF_THE_BASELINE:
+                self._alarms.forget(alarm)
         self._enter(WATCHING, 0, now_ms)
         return REBASELINE if before == SERVICE else FORGET if before == PROOF_TEST else 0
 

@@ -143,7 +143,7 @@ _BIG_PA = const(20_000)  # a fall in one second after which the signal must show
 _JUMP_PA = const(3_000)
 _PLACES_PA = const(10_000)
 _OUT_N = const(3)  # seconds until it is told: interference jumps to and fro
-_SPREAD_PA = const(20_000)
+_WOBBLE_PA = const(40_000)  # white noise of 6 kPa
 _NOISY_N = const(5)
 _CROSSED_PA = const(25_000)  # two transducers of 5 bar and 2 % differ by 20 kPa
 _CROSSED_N = const(10)
@@ -151,10 +151,10 @@ _SCALE_LEAST = const(39)  # 5 kPa in 128 Pa
 _SCALE_APART = const(8)
 
 
-def pressures(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, raw: ptr32, spread: ptr32, told: ptr8) -> int:
+def pressures(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, raw: ptr32, wobble: ptr32, told: ptr8) -> int:
     """Judge channels 0 and 1; returns the bits of those not to be used, and SCALED.
 
-    raw: the latest sum of conversions of each. spread: highest less lowest sample of the second.
+    raw: the latest sum of conversions of each. wobble: how far its samples went to and fro.
     """
     bits = 0
     told[0] = 0
@@ -181,7 +181,7 @@ def pressures(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, raw: ptr32
         elif i == 0 and state[P_STILL_N] >= _QUIET_N:
             bits |= 1
     # Noise beyond what a loop does, second by second.
-    if has_static and spread[0] > _SPREAD_PA:
+    if has_static and wobble[0] > _WOBBLE_PA:
         bits |= 1
         if state[P_NOISY_N] < _NOISY_N:
             state[P_NOISY_N] += 1

@@ -97,7 +97,7 @@ class Sampler:
     """Samples, and means of each second, from the chips on i2c (a machine.I2C). seed: of the dither.
 
     sample, mean: the latest, renewed in place. mean_used_n: samples with a usable p_static in the mean. pair_raw: the
-    latest sum of conversions of p_static and p_pump. spread_pa: their highest less lowest sample in the mean. due_ms:
+    latest sum of conversions of p_static and p_pump. wobble_pa: how far they went to and fro in the mean. due_ms:
     when step() has something to do. late_n: samples worked on more than LATE_MS after they were due, and those
     left out for it. bus_error_n: transfers that failed.
     """
@@ -107,7 +107,7 @@ class Sampler:
         self.mean = Sample()
         self.mean_used_n = 0
         self.pair_raw = array("i", bytes(4 * 2))
-        self.spread_pa = array("i", bytes(4 * 2))
+        self.wobble_pa = array("i", bytes(4 * 2))
         self.bus_error_n = 0
         self.late_n = 0
         self.due_ms = 0
@@ -367,7 +367,7 @@ class Sampler:
             if channel == P_STATIC:
                 self.mean_used_n = usable_n
             if channel <= P_PUMP:
-                self.spread_pa[channel] = second.spread
+                self.wobble_pa[channel] = second.wobble
         for thermometer in self._thermometers:
             channel = thermometer.channel
             mean.values[channel] = sample.values[channel]

@@ -85,13 +85,18 @@ class Bench:
     """A scenario, its world and the firmware in it. events: (seconds, {do=..., ...}) on top of a quiet loop."""
 
     def __init__(
-        self, *events: tuple[float, dict[str, Any]], seed: int = 3, settings: tuple[str, ...] = (), **config: int
+        self,
+        *events: tuple[float, dict[str, Any]],
+        seed: int = 3,
+        settings: tuple[str, ...] = (),
+        reset_cause_n: int = 1,
+        **config: int,
     ) -> None:
         scenario = load_scenario("pinhole", settings)
         script = [{"at_s": at_s, **event} for at_s, event in events]
         data = scenario.model_dump(by_alias=True, exclude={"events", "expect"}) | {"event": script}
         self.world = World(type(scenario).model_validate(data), seed)
-        self.board = Board(self.world)
+        self.board = Board(self.world, reset_cause_n)
         given = self.world.scenario.board_config() | config
         self.app = App(self.board, Config(**given))
         self.decoder = wire.Decoder()

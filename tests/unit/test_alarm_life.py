@@ -228,6 +228,15 @@ class Life(RuleBasedStateMachine):
             if model.in_start if mode == "start" else model.in_service:
                 model.cover("design", on)
 
+    @rule(name=NAMES)
+    def a_new_baseline(self, name: str) -> None:
+        """What was judged by the old one is gone, if the alarm is covered; else a person has to deal with it."""
+        model = self.models[name]
+        self.engine.forget(model.index)
+        if model.covers:
+            model.in_alarm = False
+            model.told = model.differs_s = None
+
     @rule()
     def restart(self) -> None:
         words = array("i", bytes(4 * alarms.WORD_N))

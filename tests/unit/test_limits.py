@@ -20,13 +20,13 @@ class Loop:
         self.limits = limits.Limits(Config(**settings))
         self.now_ms = 0
 
-    def seconds(self, n: int, without=(), spread_pa=800, residual_ul=0, settled=True, **values) -> None:
+    def seconds(self, n: int, without=(), wobble_pa=800, residual_ul=0, settled=True, **values) -> None:
         mean = sample.Sample()
         for i, name in enumerate(sample.CHANNELS):
             mean.values[i] = values.get(name, CALM[name])
             mean.status[i] = sample.OPEN if name in without else sample.GOOD
         for _ in range(n):
-            self.limits.judge(self.states, mean, spread_pa, residual_ul, settled, self.now_ms)
+            self.limits.judge(self.states, mean, wobble_pa, residual_ul, settled, self.now_ms)
             self.now_ms += 1_000
 
     def standing(self) -> set[str]:
@@ -36,7 +36,7 @@ class Loop:
 def test_the_first_settings_raise_nothing_on_loops_of_many_kinds():
     for p_pa, head_pa, t_mdegc in ((60_000, 0, -20_000), (101_000, 200_000, 20_000), (400_000, 40_000, 85_000)):
         loop = Loop()
-        loop.seconds(120, p_static_pa=p_pa, p_pump_pa=p_pa + head_pa, t_source_mdegc=t_mdegc, spread_pa=15_000)
+        loop.seconds(120, p_static_pa=p_pa, p_pump_pa=p_pa + head_pa, t_source_mdegc=t_mdegc, wobble_pa=15_000)
         assert loop.standing() == set()
 
 
@@ -55,7 +55,7 @@ def test_the_first_settings_raise_nothing_on_loops_of_many_kinds():
         ("temperature_difference", {"temperature_difference_mdegc": 20_000}, {"t_source_mdegc": 45_001},
          {"t_source_mdegc": 42_001}, {"t_source_mdegc": 41_999}),
         ("pump_stopped", {"pump_expected": 1}, {"p_pump_pa": 157_999}, {"p_pump_pa": 158_999}, {"p_pump_pa": 159_001}),
-        ("pump_cavitating", {}, {"spread_pa": 25_001}, {"spread_pa": 20_001}, {"spread_pa": 19_999}),
+        ("pump_cavitating", {}, {"wobble_pa": 25_001}, {"wobble_pa": 20_001}, {"wobble_pa": 19_999}),
     ],
 )  # fmt: skip
 def test_a_limit_trips_beyond_its_setting_and_clears_only_behind_its_deadband(name, settings, beyond, between, back):

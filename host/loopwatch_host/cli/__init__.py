@@ -14,6 +14,7 @@ from loopwatch import wire
 from ..errors import LoopwatchError
 from ..stream import HOST_VERSION
 from . import output
+from .alarms import app as alarms_app
 from .bench import bench
 from .detection import commission, evaluate, replay
 from .doctor import doctor
@@ -60,6 +61,7 @@ app.command()(bench)
 app.command()(doctor)
 app.command()(flash)
 app.add_typer(scenario_app, name="scenario")
+app.add_typer(alarms_app, name="alarms")
 
 
 def main() -> None:
