@@ -11,7 +11,7 @@ from .config import Config
 from .crash import Crashes
 from .desk import Desk
 from .faults import Faults, bus_is_dead
-from .guard import RUPTURE, Guard
+from .guard import NO_LEAK, RUPTURE, Guard
 from .inventory import NO_INPUT, VALID
 from .journal import MODE, MODE_BASELINE, MODE_STOPPED, Journal
 from .link import Link
@@ -195,11 +195,12 @@ class App:
         noisy = alarms.UNKNOWN
         self._settled = outcome == VALID
         if outcome == VALID:
-            if self._refilled and guard.class_n < RUPTURE:
-                limits.leak_unknown(self.alarms, now_ms)
-            else:
-                limits.judge_leak(self.alarms, guard.class_n, guard.rate_ul_h, now_ms)
-            noisy = alarms.TRUE if guard.noisy else alarms.FALSE
+            class_n = guard.class_n
+            if not self._refilled:
+                noisy = alarms.TRUE if guard.noisy else alarms.FALSE
+            elif class_n < RUPTURE:
+                class_n = NO_LEAK
+            limits.judge_leak(self.alarms, class_n, guard.rate_ul_h, now_ms)
             state_bits |= BASELINE_SETTLED
         else:
             limits.leak_unknown(self.alarms, now_ms)

@@ -12,7 +12,7 @@ A leak makes both pressures fall by the same amount, no lower than the weather, 
     thermometer lost power     -256 °C refused, started anew (sampler)     timeout            the rest; its last value
     pressure stuck             its raw value does not move; after 8 s      stuck              the other pressure's limit
                                nothing is concluded from it
-    thermometer stuck          still while the others move 5 K             stuck              the rest; its last value
+    thermometer stuck          still for 10 min while the others move 5 K  stuck              the rest; its last value
     probe out of its pocket    faster than the place can be                moved              the rest; its last value
     one pressure jumps         the other does not follow                   contradicts        the other one's limit
     below the weather          absolute pressure no leak can reach         contradicts        nothing: blind
@@ -59,8 +59,8 @@ from .sample import (
     usable,
 )
 
-# What a place can do, m°C in a second: the source's coolant follows a heater of grams, the radiator's what flows in,
-# the dome's wall the room and the tank.
+# By what a place can cool, m°C in a second: the source's coolant follows a heater of grams, the radiator's what flows
+# in, the dome's wall the room and the tank. Heat may come four times as fast.
 _RATE_MDEGC_S = (1_000, 700, 150)
 
 _RAIL_LEAST_MV = const(4_400)  # the USB host's least, less a cable and a fuse

@@ -25,13 +25,15 @@ T_USED = const(6)  # the last reading that was believed
 T_OUT = const(9)  # above 0: it has moved impossibly, and is not believed
 T_ANCHOR = const(12)  # nine: what all three read when this one last moved
 T_CROSSED_N = const(21)
-T_STATE_N = const(22)
+T_STILL_N = const(22)  # three: seconds since then
+T_STATE_N = const(25)
 
 # Parameters of the thermometers.
-T_RATE = const(0)  # three: m°C a second that the place cannot do
+T_RATE = const(0)  # three: m°C a second by which the place cannot cool; it heats no more than four times as fast
 T_PARAM_N = const(3)
 
 _T_STILL_MDEGC = const(16)  # two steps of the chip
+_T_STILL_N = const(600)  # seconds: a dome's wall may stand still for minutes
 _T_OTHERS_MDEGC = const(5_000)  # what the others may move while one does not
 _T_CALM_N = const(20)  # seconds at an eighth of that rate
 _T_BACK_MDEGC = const(3_000)  # as near to where it was lost it is believed again
@@ -56,9 +58,9 @@ def thermometers(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, told: p
         elif state[T_SEEN + i] == 2:
             state[T_LAST + i] = t
         state[T_SEEN + i] = 1
-        moved = t - state[T_LAST + i]
+        moved = state[T_LAST + i] - t
         if moved < 0:
-            moved = -moved
+            moved = -moved >> 2
         state[T_LAST + i] = t
         away = t - state[T_USED + i]
         if away < 0:
@@ -76,14 +78,17 @@ def thermometers(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, told: p
         row = T_ANCHOR + 3 * i
         moved = t - state[row + i]
         if moved > _T_STILL_MDEGC or moved < -_T_STILL_MDEGC:
+            state[T_STILL_N + i] = 0
             for j in range(3):
                 state[row + j] = seen[2 + j]
+        elif state[T_STILL_N + i] < _T_STILL_N:
+            state[T_STILL_N + i] += 1
         code = 0
         for j in range(3):
             if status[2 + j] > _USABLE_MAX or state[T_OUT + j] > 0:
                 state[row + j] = seen[2 + j]
             moved = seen[2 + j] - state[row + j]
-            if moved > _T_OTHERS_MDEGC or moved < -_T_OTHERS_MDEGC:
+            if state[T_STILL_N + i] == _T_STILL_N and (moved > _T_OTHERS_MDEGC or moved < -_T_OTHERS_MDEGC):
                 code = _STUCK
         if state[T_OUT + i] > 0:
             code = _MOVED

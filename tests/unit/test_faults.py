@@ -20,7 +20,7 @@ def bench(fault: Injection, *more: tuple[float, dict], healed: bool = True) -> B
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_fault_raises_its_own_alarms_and_no_leak(name):
     fault = BY_NAME[name]
-    raised = set(bench(fault).run(END_S if fault.name != "t_dome_stuck" else 400).raised()) - ALWAYS
+    raised = set(bench(fault).run(END_S if fault.name != "t_dome_stuck" else 800).raised()) - ALWAYS
     assert not raised & LEAKS
     assert raised >= fault.alarms
     if not fault.blind:
