@@ -3,6 +3,9 @@
 from collections import Counter
 
 import pytest
+from fmea import owed
+
+MISSING: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 def _reason(report: pytest.TestReport) -> str:
@@ -22,8 +25,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 if name == "table":
                     terminalreporter.section(report.nodeid.split("::")[-1].replace("_", " "))
                     terminalreporter.line(str(text))
+    missing = terminalreporter.config.stash.get(MISSING, [])
+    if missing:
+        terminalreporter.section("named in hardware/fmea.csv and not passed in this run", red=True)
+        for node_id in missing:
+            terminalreporter.line(node_id)
     skipped = Counter(_reason(report) for report in terminalreporter.getreports("skipped"))
     if skipped:
         terminalreporter.section("left out, and why")
         for reason, tests_n in skipped.most_common():
             terminalreporter.line(f"{tests_n} skipped: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int):
+    """A run that was given the files of the failure modes' tests has to have passed every one of them."""
+    answer = yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(session.config, "workerinput"):
+        return answer
+    passed = {report.nodeid for report in reporter.getreports("passed")}
+    missing = sorted(owed(session.config) - passed)
+    if missing and session.exitstatus == pytest.ExitCode.OK:
+        session.config.stash[MISSING] = missing
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    return answer

@@ -5,21 +5,38 @@ blocks, the path of a sample allocates nothing, and the watchdog is fed only aft
 every stage has run. Time is an argument everywhere below run().
 """
 
-from . import alarms, sample
+from array import array
+
+from . import alarms, limits, modes, sample
+from .alarm_desk import AlarmDesk
 from .box_desk import BoxDesk
-from .config import Config
+from .config import FAULT_NONE, Config
 from .config_desk import ConfigDesk
+from .crash import Crashes
 from .desk import Desk
-from .guard import NO_LEAK, Guard
+from .faults import Faults, bus_is_dead
+from .guard import NO_LEAK, RUPTURE, Guard
 from .inventory import NO_INPUT, VALID
-from .journal import MODE, MODE_MONITORING, MODE_STOPPED, Journal
+from .journal import MODE, MODE_BASELINE, MODE_STOPPED, Journal
 from .link import Link
 from .memory import Memory
 from .outputs import Outputs
 from .port import collect, const, mem_free, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from .sampler import MEAN_DONE, Sampler
 from .settings import Settings
-from .telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNNING, WIDE_LIMITS, Telemetry
+from .telemetry import (
+    BASELINE_SETTLED,
+    BLIND,
+    COMMISSIONED,
+    DEGRADED,
+    IN_SERVICE,
+    PROOF_TEST,
+    PUMP_RUNNING,
+    START_UP,
+    WATCH_ONLY,
+    WIDE_LIMITS,
+    Telemetry,
+)
 from .wire import SEQ_MASK
 
 WATCHDOG_MS = const(2_000)
@@ -30,12 +47,22 @@ TIDY_N = const(600)  # samples after which the heap is collected even if nothing
 QUIET_N = const(5)  # the tenth of the second in which there is time for it
 GOODBYE_MS = const(200)
 HEALTHY_S = const(60)
+HALF_PERMILLE = const(500)
+FADE_PERMILLE_S = const(5)
+JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
+RESET_WATCHDOG = const(3)  # boards.pico.RESET_WATCHDOG, as the boot record has it
+_MODE_BITS = (0, START_UP, IN_SERVICE, PROOF_TEST)  # by modes.NAMES
 
 NE107_GOOD = const(0)
 NE107_MAINTENANCE = const(1)
 NE107_OUT_OF_SPECIFICATION = const(2)
 NE107_FUNCTION_CHECK = const(3)
 NE107_FAILURE = const(4)
+
+# What makes the board itself, or what it measures, less than it should be; limits and leaks do not.
+_OUT_OF_SPECIFICATION_BITS = 0b111111 << alarms.SENSOR_FAULT | 1 << alarms.SIGNAL_NOISY | 1 << alarms.COMMON_MODE_FAULT
+_MAINTENANCE_BITS = 1 << alarms.NOT_COMMISSIONED | 1 << alarms.CONFIG_FAULT | 1 << alarms.JOURNAL_FAULT
+_MAINTENANCE_BITS |= 1 << alarms.RESTARTED
 
 
 class App:
@@ -53,29 +80,51 @@ class App:
         self.guard = Guard(config)
         self.journal = Journal()
         self.memory = Memory(self.journal)
-        self.memory.load()
-        self.alarms = alarms.Alarms(self.journal)
-        self.outputs = Outputs(board)
+        self._kept_words = self.memory.load()
+        self.faults = Faults(config)
+        self.alarms = alarms.Alarms(self.journal, config)
+        self.limits = limits.Limits(config)
+        self.modes = modes.Modes(self.alarms, self.journal, config)
+        self.outputs = Outputs(board, config)
+        self.orders = AlarmDesk(self.alarms, self.modes, self.outputs, self._evidence)
         self.link = Link(board.console)
         self.telemetry = Telemetry(self.link, self.journal)
         self.config_desk = ConfigDesk(config, Settings(), self._leak_stands)
-        more = self.config_desk.rows() + BoxDesk(self.memory.blackbox).rows()
-        self.desk = Desk(board.id, self.sampler, self.alarms, self.journal, self.telemetry, config, more)
+        more = self.orders.rows + self.config_desk.rows() + BoxDesk(self.memory.blackbox).rows()
+        self.desk = Desk(board.id, self.sampler, self.orders, self.journal, self.telemetry, config, more)
+        self._alarm_words = array("i", bytes(4 * alarms.WORD_N))
         self._uptime_s = 0
         self._second_due_ms = 0
         self._served_ms = 0
         self._overlong_n = 0
         self._judged_bits = -1
+        self._told_bits = 0
+        self._chores_due = False
+        self._settled = False
+        self._jumped = False
+        self._before_pa = 0
+        self._stale = False
+        self._gained = False
+        self._refilled = False
+        self._recent_permille = 0
         self._heap_used = True
         self._heap_free_n = 0
 
     def start(self, now_ms: int) -> None:
         """Say who this is, and begin at FIRST_MS after now_ms."""
-        self.journal.add(MODE, MODE_MONITORING, 1, alarms.ADVISORY, 0, now_ms)
+        if self._kept_words is not None:
+            self.alarms.load_words(self._kept_words, len(self._kept_words), now_ms)
+            self._kept_words = None
+        self.modes.start(now_ms)
         self.memory.begin(now_ms)
         self.telemetry.boot(self._board, self._config, now_ms)
+        condition = alarms.FALSE if self._config.fault_n == FAULT_NONE else alarms.TRUE
+        self.alarms.update(alarms.CONFIG_FAULT, condition, self._config.fault_n, now_ms)
         condition = alarms.FALSE if self._config.commissioned else alarms.TRUE
         self.alarms.update(alarms.NOT_COMMISSIONED, condition, 0, now_ms)
+        crashed = self._board.reset_cause_n == RESET_WATCHDOG or Crashes().in_a_row_n > 0
+        condition = alarms.TRUE if crashed else alarms.FALSE
+        self.alarms.update(alarms.RESTARTED, condition, self._board.reset_cause_n, now_ms)
         self._tidy()
         self._served_ms = now_ms
         self.sampler.start(ticks_add(now_ms, FIRST_MS))
@@ -122,6 +171,8 @@ class App:
         if done:
             if done & MEAN_DONE:
                 self._decide(now_ms)
+            if self._chores_due and (not done & MEAN_DONE or self._config.period_ms >= 500):
+                self._do_chores(now_ms)
             self._end_cycle(now_ms)
         if done or ticks_diff(now_ms, self._served_ms) >= UNSERVED_MS:
             self._serve(now_ms)
@@ -134,6 +185,7 @@ class App:
         if ticks_diff(now_ms, self._second_due_ms) >= 0:
             self._second_due_ms = ticks_add(self._second_due_ms, 1_000)
             self._uptime_s += 1
+            self._chores_due = True
             self.telemetry.heartbeat(
                 self._uptime_s,
                 self.sampler,
@@ -151,35 +203,119 @@ class App:
             self.link.pump()
 
     def _decide(self, now_ms: int) -> None:
-        mean = self.sampler.mean
+        sampler = self.sampler
+        mean = sampler.mean
         guard = self.guard
-        outcome = guard.step(mean)
-        state_bits = PUMP_RUNNING if guard.pump_on else 0
-        if self._config.commissioned:
-            state_bits |= COMMISSIONED
-        if guard.wide:
-            state_bits |= WIDE_LIMITS
-        leak = noisy = alarms.UNKNOWN
+        faults = self.faults
+        faults.judge(mean, sampler.pair_raw, sampler.wobble_pa)
+        guard.injected_ul = self.modes.injected_ul
+        if faults.doubtful:
+            guard.doubt()
+        outcome = guard.step(faults.mean)
+        state_bits = self._state_bits()
+        noisy = alarms.UNKNOWN
+        self._settled = outcome == VALID
         if outcome == VALID:
-            leak = alarms.TRUE if guard.class_n != NO_LEAK else alarms.FALSE
-            noisy = alarms.TRUE if guard.noisy else alarms.FALSE
+            class_n = guard.class_n
+            if not self._refilled:
+                noisy = alarms.TRUE if guard.noisy else alarms.FALSE
+            elif class_n < RUPTURE:
+                class_n = NO_LEAK
+            limits.judge_leak(self.alarms, class_n, guard.rate_ul_h, now_ms)
             state_bits |= BASELINE_SETTLED
-        elif outcome == NO_INPUT:
-            state_bits |= BLIND
-        self.alarms.update(alarms.LEAK, leak, guard.rate_ul_h, now_ms)
+        else:
+            limits.leak_unknown(self.alarms, now_ms)
+            if outcome == NO_INPUT:
+                state_bits |= BLIND
+        self._jumped = False
         self.alarms.update(alarms.SIGNAL_NOISY, noisy, guard.noise_ul, now_ms)
-        self.telemetry.mean(mean, self.sampler.mean_used_n)
+        self.telemetry.mean(mean, sampler.mean_used_n)
         self.telemetry.decision(mean, guard, self._config.reserve_ul, state_bits)
         self.telemetry.evidence(mean, guard)
+
+    def _state_bits(self) -> int:
+        bits = _MODE_BITS[self.modes.mode]
+        if self.guard.pump_on:
+            bits |= PUMP_RUNNING
+        if self.guard.wide:
+            bits |= WIDE_LIMITS
+        if self._config.commissioned:
+            bits |= COMMISSIONED
+        if not self.alarms.armed:
+            bits |= WATCH_ONLY
+        return bits | DEGRADED if self.faults.degraded else bits
+
+    def _do_chores(self, now_ms: int) -> None:
+        """Once a second, in a cycle that is not busy with the second's mean: what need not be done ten times."""
+        self._chores_due = False
+        states = self.alarms
+        sampler = self.sampler
+        states.tick(now_ms)
+        self._work(self.modes.tick(now_ms), now_ms)
+        wobble_pa = sampler.wobble_pa[sample.P_PUMP]
+        self.limits.judge(states, self.faults.mean, wobble_pa, self.guard.residual_ul, self._settled, now_ms)
+        self._follow_refill(now_ms)
+        if states.pending_n or self.faults.common_mode != states.active(alarms.COMMON_MODE_FAULT):
+            condition = alarms.TRUE if self.faults.common_mode else alarms.FALSE
+            states.update(alarms.COMMON_MODE_FAULT, condition, sampler.sample.values[sample.RAIL], now_ms)
+        if states.stale(alarms.LEAK) != self._stale:
+            self._stale = not self._stale
+            self._judged_bits = -1
+        if self._uptime_s == HEALTHY_S:
+            states.update(alarms.RESTARTED, alarms.FALSE, 0, now_ms)
+        if bus_is_dead(sampler.sample):
+            self._board.free_bus()
+        fault_n = self.journal.fault_n
+        states.update(alarms.JOURNAL_FAULT, alarms.TRUE if fault_n else alarms.FALSE, fault_n, now_ms)
+        if states.dirty:
+            self.memory.states.put(self._alarm_words, states.save_words(self._alarm_words))
+
+    def _follow_refill(self, now_ms: int) -> None:
+        """A refill that nobody announced: when it is over there is a new baseline.
+
+        Gas that was compressed cools again, which reads like a leak: until then only a rupture is believed. Not where a
+        leak stood or was suspected before: topping up does not end it.
+        """
+        states = self.alarms
+        gains = states.active(alarms.INVENTORY_GAIN)
+        # A gain wipes the evidence of a leak out before it is recognised: what it was in the last minute counts.
+        self._recent_permille = max(self._evidence(), self._recent_permille - FADE_PERMILLE_S)
+        if gains and not self._gained:
+            self._gained = True
+            self._refilled = not states.alarm_bits & alarms.LEAK_BITS and self._recent_permille < HALF_PERMILLE
+        elif not gains and self._gained:
+            self._gained = False
+            if self._refilled:
+                self._refilled = False
+                self._work(modes.REBASELINE, now_ms)
+
+    def _work(self, what: int, now_ms: int) -> None:
+        if what & modes.REBASELINE:
+            self.guard.rebaseline()
+            self.faults.rebaseline()
+            self.limits.rebaseline()
+            self.journal.add(MODE, MODE_BASELINE, 1, alarms.ADVISORY, 0, now_ms)
+        elif what & modes.FORGET:
+            self.guard.injected_ul = 0
+            self.guard.restart()
+
+    def _evidence(self) -> int:
+        """The largest evidence of a leak, in thousandths of its threshold."""
+        most = 0
+        for evidence in self.guard.evidence_permille:
+            most = max(most, evidence)
+        return most
 
     def _end_cycle(self, now_ms: int) -> None:
         latest = self.sampler.sample
         bits = latest.status_bits()
-        if bits != self._judged_bits or self.alarms.pending_n:
+        told_bits = self.faults.told_bits
+        if bits != self._judged_bits or told_bits != self._told_bits or self.alarms.pending_n:
             self._judged_bits = bits
+            self._told_bits = told_bits
             self._judge_sensors(latest, now_ms)
-        if self.guard.sample(latest):
-            self.alarms.update(alarms.LEAK, alarms.TRUE, self.guard.rate_ul_h, now_ms)
+        if self.guard.fine is not None:
+            self._watch_for_burst(latest, now_ms)
         self.memory.sample(latest, bits)
         self.telemetry.sample(latest)
         self.outputs.drive(self.alarms, now_ms)
@@ -190,6 +326,16 @@ class App:
         if latest.seq % 10 == QUIET_N:
             self._use_quiet_slot(latest.seq)
         self._board.feed()
+
+    def _watch_for_burst(self, latest: sample.Sample, now_ms: int) -> None:
+        """Tell a rupture at once, unless the pressure has jumped as a fault makes it: then the second's end judges."""
+        p_pa = latest.values[sample.P_STATIC]
+        change_pa = p_pa - self._before_pa
+        self._before_pa = p_pa
+        if change_pa > JUMP_PA or change_pa < -JUMP_PA:
+            self._jumped = True
+        if self.guard.sample(latest) and not self._jumped and not self.faults.doubtful:
+            limits.judge_leak(self.alarms, self.guard.class_n, self.guard.rate_ul_h, now_ms)
 
     def _use_quiet_slot(self, seq: int) -> None:
         """What takes long, in a moment where no conversion waits to be read and the second's mean is far."""
@@ -203,13 +349,18 @@ class App:
             self._heap_used = True
 
     def _judge_sensors(self, latest: sample.Sample, now_ms: int) -> None:
+        told = self.faults.told
         for channel in range(sample.CHANNEL_N):
             status = latest.status[channel]
             condition = alarms.TRUE if sample.faulty(status) else alarms.FALSE
             if status == sample.STARTING:
                 condition = alarms.UNKNOWN
+            elif condition == alarms.FALSE and told[channel]:
+                condition = alarms.TRUE
+                status = told[channel]
             self.alarms.update(alarms.SENSOR_FAULT + channel, condition, status, now_ms)
-        blind = alarms.FALSE if sample.usable(latest.status[sample.P_STATIC]) else alarms.TRUE
+        guarded = sample.usable(latest.status[sample.P_STATIC]) and not told[sample.P_STATIC]
+        blind = alarms.FALSE if guarded and not self._stale else alarms.TRUE
         self.alarms.update(alarms.BLIND, blind, latest.status_bits(), now_ms)
 
     def _tidy(self) -> None:
@@ -221,19 +372,23 @@ class App:
     def _answer(self, now_ms: int) -> None:
         self.desk.answer(self.link.command, self.link.command_n, now_ms)
         self._heap_used = True
-        if self.desk.leak_was_reset:
-            self.desk.leak_was_reset = False
+        orders = self.orders
+        if orders.leak_was_reset:
+            orders.leak_was_reset = False
             self.guard.restart()
+        if orders.work:
+            self._work(orders.work, now_ms)
+            orders.work = 0
 
     def _leak_stands(self) -> bool:
-        return self.alarms.state[alarms.LEAK] != alarms.NORM
+        return self.alarms.alarm_bits & alarms.LEAK_BITS != 0
 
     def _ne107(self) -> int:
-        bits = self.alarms.alarm_bits
+        bits = self.alarms.standing_bits
         if bits >> alarms.BLIND & 1:
             return NE107_FAILURE
-        if bits >> alarms.SENSOR_FAULT & 0b111111 or bits >> alarms.SIGNAL_NOISY & 1:
+        if self.modes.mode != modes.WATCHING:
+            return NE107_FUNCTION_CHECK
+        if bits & _OUT_OF_SPECIFICATION_BITS:
             return NE107_OUT_OF_SPECIFICATION
-        if bits >> alarms.NOT_COMMISSIONED & 1:
-            return NE107_MAINTENANCE
-        return NE107_GOOD
+        return NE107_MAINTENANCE if bits & _MAINTENANCE_BITS else NE107_GOOD

@@ -73,6 +73,7 @@ class Commissioned:
             self._members[self._bank_params[bank.GROUPS + i]] |= 1 << i
         self._gain_ul = max(config.gas_ul >> _GAIN_SHIFT, _GAIN_LEAST_UL)
         self.whole_s = 0
+        self.injected_ul = 0
         self._started = False
         self._missing = False
         self._last_ul = 0
@@ -87,6 +88,14 @@ class Commissioned:
         self.bursting = False
         self.gained = False
         self._bank[bank.AGE_ACC] = self.residual_ul << 8  # 20b + 8b = 28b
+
+    def forget_burst(self) -> None:
+        """What the burst path has felt was not the loop: it begins anew."""
+        for i in range(burst.STATE_N):
+            self._burst[i] = 0
+        self._before_n = 0
+        self._burst_n = 0
+        self.bursting = False
 
     def sample(self, latest: Sample) -> bool:
         """Take a sample for the burst path, which single spikes don't reach; returns whether bursting has changed."""
@@ -164,7 +173,7 @@ class Commissioned:
     def _feel(self, mean: Sample) -> None:
         self.pump_on = residual.take(self._state, self._params, mean.values) == 0
         residual.gas(self._state, self._params, mean.values)
-        self.residual_ul = residual.weigh(self._state, self._params, self._out)
+        self.residual_ul = residual.weigh(self._state, self._params, self._out) - self.injected_ul
 
     def _held_groups(self) -> int:
         held = 0

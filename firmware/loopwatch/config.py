@@ -35,6 +35,21 @@ TABLE = (
     ("expansion_ppm_k", 400, 0, 1_500, "volume expansion of the coolant, less that of the loop"),
     ("pump_on_pa", 8_000, 500, 200_000, "p_pump above p_static that means the pump is running"),
     ("commissioned", 0, 0, 1, "1 when the words of the detector come with it"),
+    ("pressure_low_pa", 50_000, 0, 2_000_000, "p_static below it is an alarm, absolute"),
+    ("pressure_high_pa", 450_000, 100_000, 2_000_000, "a pressure above it is an alarm, absolute: what the loop bears"),
+    ("temperature_high_mdegc", 110_000, 0, 150_000, "a temperature above it is an alarm"),
+    ("temperature_difference_mdegc", 90_000, 1_000, 150_000, "t_source above t_radiator by more is an alarm"),
+    ("pump_expected", 0, 0, 1, "1 when a pump that stands is an alarm"),
+    ("cavitation_pa", 25_000, 500, 500_000, "to and fro of p_pump in a second that means the pump draws gas"),
+    ("gain_ul", 30_000, 1_000, 2_000_000, "coolant gained within a minute that means a refill, or air"),
+    ("leak_floor_pa", 70_000, 0, 200_000, "no leak takes p_static below it, absolute: the weather's least"),
+    ("stuck_s", 60, 10, 86_400, "a pressure signal that does not move for so long is stuck"),
+    ("start_s", 0, 0, 3_600, "start-up inhibit after a start"),
+    ("watch_only", 0, 0, 1, "1: only hard limits drop the interlock, until MODE:ARM"),
+    ("interlock_toggled", 0, 0, 1, "1: edges for the charge pump (jumper JP1 on 2-3) instead of a level"),
+    ("tripping_bits", 0, 0, (1 << 24) - 1, "alarms that drop the interlock beside those of alarms.TABLE, by place"),
+    ("passive_bits", 0, 0, (1 << 24) - 1, "alarms that do not, against alarms.TABLE; hard ones do"),
+    ("disabled_bits", 0, 0, (1 << 24) - 1, "alarms out of service from the start; those that must stay do"),
 )
 
 # Layout 1 held these, and no words.
@@ -69,6 +84,21 @@ class Config:
     expansion_ppm_k: int
     pump_on_pa: int
     commissioned: int
+    pressure_low_pa: int
+    pressure_high_pa: int
+    temperature_high_mdegc: int
+    temperature_difference_mdegc: int
+    pump_expected: int
+    cavitation_pa: int
+    gain_ul: int
+    leak_floor_pa: int
+    stuck_s: int
+    start_s: int
+    watch_only: int
+    interlock_toggled: int
+    tripping_bits: int
+    passive_bits: int
+    disabled_bits: int
 
     def __init__(self, words=(), **given: int) -> None:
         self.fault_n = FAULT_NONE

@@ -5,7 +5,8 @@ Handlers take strings and return a reply or None; what they refuse goes to the e
 
 import os
 
-from . import VERSION, alarms, sample, scpi
+from . import VERSION, sample, scpi
+from .alarm_desk import AlarmDesk
 from .config import Config
 from .crash import last_words
 from .telemetry import Telemetry
@@ -19,16 +20,15 @@ class Desk:
     """
 
     def __init__(
-        self, board_id: bytes, sampler, states: alarms.Alarms, journal, telemetry: Telemetry, config: Config, more=()
+        self, board_id: bytes, sampler, orders: AlarmDesk, journal, telemetry: Telemetry, config: Config, more=()
     ) -> None:
         self._board_id = board_id
         self._config = config
         self._sampler = sampler
-        self._alarms = states
+        self._orders = orders
         self._journal = journal
         self._telemetry = telemetry
         self._now_ms = 0
-        self.leak_was_reset = False
         self._commands = scpi.Commands(
             (
                 ("*IDN?", self._identify, 0, "product, board, id, firmware version"),
@@ -50,9 +50,6 @@ class Desk:
                     0,
                     "source, radiator, dome in mdegC; empty without a value",
                 ),
-                ("ALARm:LIST?", self._list_alarms, 0, "name=STATE of every alarm that is not NORM"),
-                ("ALARm:ACKnowledge", self._acknowledge, 1, "a person has seen this alarm"),
-                ("ALARm:RESet", self._reset, 1, "end a latched alarm whose condition is gone"),
                 ("EVENt:RESend?", self._resend, 1, "send the events after this number again"),
             )
             + more
@@ -73,6 +70,7 @@ class Desk:
     def answer(self, command: bytearray, n: int, now_ms: int) -> None:
         """Run the command line command[0:n] that came in at now_ms, and queue its reply."""
         self._now_ms = now_ms
+        self._orders.now_ms = now_ms
         try:
             line = bytes(command[:n]).decode().strip()
         except UnicodeError:
@@ -156,30 +154,6 @@ class Desk:
         for channel in range(first, last + 1):
             words.append(str(latest.values[channel]) if sample.usable(latest.status[channel]) else "")
         return ",".join(words)
-
-    def _list_alarms(self) -> str:
-        words = []
-        for i in range(alarms.ALARM_N):
-            if self._alarms.state[i] != alarms.NORM:
-                words.append(alarms.TABLE[i][0] + "=" + alarms.STATE_NAMES[self._alarms.state[i]])
-        return " ".join(words)
-
-    def _acknowledge(self, name: str) -> None:
-        if not self._alarms.acknowledge(self._alarm(name), self._now_ms):
-            raise scpi.ScpiError(scpi.EXECUTION_ERROR, name + " has nothing to acknowledge")
-
-    def _reset(self, name: str) -> None:
-        alarm = self._alarm(name)
-        if not self._alarms.reset(alarm, self._now_ms):
-            state = alarms.STATE_NAMES[self._alarms.state[alarm]]
-            raise scpi.ScpiError(scpi.EXECUTION_ERROR, name + " is " + state + " and not LATCH")
-        self.leak_was_reset = self.leak_was_reset or alarm == alarms.LEAK
-
-    def _alarm(self, name: str) -> int:
-        index = alarms.index_of(name.lower())
-        if index < 0:
-            raise scpi.ScpiError(scpi.ILLEGAL_PARAMETER, "no alarm " + name[:24])
-        return index
 
     def _resend(self, after: str) -> str:
         try:

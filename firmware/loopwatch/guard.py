@@ -42,7 +42,8 @@ class Guard:
     evidence_permille: per class, 1000 is the threshold, -1 while nobody watches for it.
     rate_ul_h, lost_ul: since the evidence began; 0 without. rate_low_ul_h, rate_high_ul_h: its 95 % interval, 0 while
     it is not known. gained: more coolant than there can be. wide: the wide
-    limits judge. fine: the commissioned detector, None without numbers.
+    limits judge. fine: the commissioned detector, None without numbers. injected_ul: what a proof test takes out of
+    the residual.
     """
 
     def __init__(self, config: Config) -> None:
@@ -58,6 +59,7 @@ class Guard:
         self.lost_ul = 0
         self.gained = False
         self.wide = True
+        self.injected_ul = 0
         self.fine = Commissioned(config) if config.commissioned else None
         self._inventory = Inventory(config)
         self._detector = Detector()
@@ -75,6 +77,11 @@ class Guard:
         self._inventory.rebaseline()
         self.restart()
 
+    def doubt(self) -> None:
+        """What the burst path has felt in this second was not the loop."""
+        if self.fine is not None:
+            self.fine.forget_burst()
+
     def sample(self, latest: Sample) -> bool:
         """Take a sample, ten times a second; returns True when the class has changed by it."""
         if self.fine is None or not self.fine.sample(latest) or not self.fine.bursting:
@@ -87,6 +94,7 @@ class Guard:
         fine = self.fine
         outcome = NO_INPUT
         if fine is not None:
+            fine.injected_ul = self.injected_ul
             outcome = fine.step(mean)
             self.wide = fine.wide
         if self.wide:
@@ -106,7 +114,7 @@ class Guard:
         outcome = self._inventory.step(mean)
         self._wide_valid = outcome == VALID
         if self._wide_valid:
-            self._detector.step(self._inventory.residual_ul)
+            self._detector.step(self._inventory.residual_ul - self.injected_ul)
             self.noise_ul = self._detector.noise_ul
             self.noisy = self._detector.noisy
         return outcome
@@ -124,7 +132,7 @@ class Guard:
             if wide.leaking:
                 class_n = LEAK
         if fine is None:
-            self.residual_ul = self._inventory.residual_ul
+            self.residual_ul = self._inventory.residual_ul - self.injected_ul
             self.pump_on = self._inventory.pump_on
         else:
             watching |= evidence.FINE

@@ -21,8 +21,23 @@ COMMAND = const(3)
 MODE_MONITORING = const(1)
 MODE_STOPPED = const(2)
 MODE_BASELINE = const(3)
+MODE_START_UP = const(4)
+MODE_SERVICE = const(5)
+MODE_PROOF_TEST = const(6)
+MODE_WATCH_ONLY = const(7)
+MODE_ARMED = const(8)
 
-MODE_NAMES = ("", "monitoring", "stopped", "baseline")
+MODE_NAMES = (
+    "",
+    "monitoring",
+    "stopped",
+    "baseline",
+    "start-up inhibit",
+    "service",
+    "proof test",
+    "watch only",
+    "armed",
+)
 
 # Alarm events up to this priority are on the flash within two seconds, the others within a minute.
 SOON_PRIORITY = const(3)

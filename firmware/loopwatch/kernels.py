@@ -164,3 +164,22 @@ def sort(values: ptr32, n: int) -> int:
             at -= 1
         values[at] = value
     return n
+
+
+def wobble(values: ptr32, n: int) -> int:
+    """How far values[0:n] go to and fro: all their steps, less the distance from the lowest to the highest.
+
+    0 of a ramp or a single step; of white noise seven times its rms when n is 10.
+    """
+    low = values[0]
+    high = low
+    total = 0
+    for i in range(1, n):
+        value = values[i]
+        step = value - values[i - 1]
+        total += step if step > 0 else -step
+        if value < low:
+            low = value
+        if value > high:
+            high = value
+    return total - (high - low)

@@ -1,43 +1,65 @@
 """What the bench sees and hears without a laptop: LED, lamps, horn, interlock, and the acknowledge button.
 
 All follow from the states of the alarms, every cycle anew, so no output can be left behind by a missed change. The
-pins are written when one of them changes, which the LED does each second.
+pins are written when one of them changes, which the LED does each second; a toggled interlock changes every cycle.
+
+    output       on while
+    interlock    no tripping alarm stands, and this code runs: as a level, or as an edge every cycle (hardware/README)
+    red lamp     a leak stands
+    yellow lamp  a fault, a limit or an alarm under a cover stands: whatever is not as it should be
+    horn         an urgent alarm is not acknowledged, and the horn was not silenced since
 """
 
 from . import alarms
+from .config import Config
+from .port import const
 
 # LED (period_ms, on_ms): what a person sees from across the bench.
 LED_WATCHING = (1_000, 50)
 LED_FAULT = (1_000, 500)
 LED_LEAK = (200, 100)
 
-_NOT_A_FAULT_BITS = 1 << alarms.LEAK | 1 << alarms.NOT_COMMISSIONED
+# A blind board says so by lamp and interlock; the horn is for what is known to happen to the loop.
+_HORN_BITS = alarms.LEAK_BITS | 1 << alarms.PRESSURE_HIGH
+_EDGE = const(64)
 
 
 class Outputs:
     """Drives the pins of a board (see boards.pico.Board) from the alarms."""
 
-    def __init__(self, board) -> None:
+    def __init__(self, board, config: Config | None = None) -> None:
         self._board = board
+        self._toggled = config is not None and config.interlock_toggled != 0
+        self._edge = 0
         self._was_pressed = False
+        self._silenced_bits = 0
         self._shown = -1
 
     def drive(self, states: alarms.Alarms, now_ms: int) -> None:
         """Set every output. The interlock is energised only while no tripping alarm stands."""
-        leak = states.state[alarms.LEAK]
-        fault = states.alarm_bits & ~_NOT_A_FAULT_BITS != 0
-        pattern = LED_LEAK if leak != alarms.NORM else LED_FAULT if fault else LED_WATCHING
+        leak = states.standing_bits & alarms.LEAK_BITS != 0
+        fault = states.alarm_bits & ~alarms.NO_FAULT_BITS != 0
+        # What is no longer waiting for a person may sound again when it comes again.
+        self._silenced_bits &= states.unack_bits
+        horn = states.unack_bits & _HORN_BITS & ~self._silenced_bits != 0
+        pattern = LED_LEAK if leak else LED_FAULT if fault else LED_WATCHING
         lit = now_ms % pattern[0] < pattern[1]
-        shown = leak << 3 | states.tripped << 2 | fault << 1 | lit
+        if self._toggled:
+            self._edge ^= _EDGE
+        shown = leak << 4 | horn << 3 | states.tripped << 2 | fault << 1 | lit | self._edge
         if shown == self._shown:
             return
         self._shown = shown
         board = self._board
         board.led(lit)
-        board.lamp_alarm(leak != alarms.NORM)
+        board.lamp_alarm(leak)
         board.lamp_fault(fault)
-        board.horn(leak == alarms.UNACK)
-        board.interlock(not states.tripped)
+        board.horn(horn)
+        board.interlock(not states.tripped and (not self._toggled or self._edge != 0))
+
+    def silence(self, states: alarms.Alarms) -> None:
+        """The horn falls silent until another alarm comes; nothing is acknowledged by that."""
+        self._silenced_bits = states.unack_bits
 
     def take_button(self, states: alarms.Alarms, now_ms: int) -> None:
         """Acknowledge everything once for each press."""

@@ -6,6 +6,7 @@ lit, the interlock dropped, the LED blinks slowly. It ends with Ctrl-C only.
 """
 
 from . import alarms, scpi
+from .alarm_desk import AlarmDesk
 from .box_desk import BoxDesk
 from .config_desk import ConfigDesk
 from .desk import Desk
@@ -52,8 +53,9 @@ class SafeMode:
         settings = Settings()
         self._config = settings.load()
         self._config_desk = ConfigDesk(self._config, settings, lambda: False)
-        more = self._config_desk.rows() + BoxDesk(self._memory.blackbox).rows()
-        self._desk = Desk(board.id, self._sampler, self._alarms, self._journal, self._telemetry, self._config, more)
+        orders = AlarmDesk(self._alarms)
+        more = orders.rows + self._config_desk.rows() + BoxDesk(self._memory.blackbox).rows()
+        self._desk = Desk(board.id, self._sampler, orders, self._journal, self._telemetry, self._config, more)
         self._uptime_s = 0
         self._second_due_ms = 0
         self._overlong_n = 0

@@ -32,6 +32,10 @@ TIMEOUT = const(7)
 OPEN = const(8)
 SHORT = const(9)
 REFERENCE = const(10)
+STUCK = const(11)
+MOVED = const(12)
+CONTRADICTS = const(13)
+NOISY = const(14)
 
 STATUS_NAMES = (
     "good",  # inside the sensor's signal band
@@ -45,6 +49,10 @@ STATUS_NAMES = (
     "open",  # below 4 % of the supply: broken wire, or shorted to ground
     "short",  # above 96 % of the supply: shorted to it
     "reference",  # the 5 V rail that the reading is divided by is unusable
+    "stuck",  # it does not move where what it measures must
+    "moved",  # it moved faster than what it measures can: out of its pocket
+    "contradicts",  # it cannot be, by the other channels or by physics
+    "noisy",  # it jumps about more than a loop does: interference, a loose contact
 )
 
 STATUS_BITS = const(4)

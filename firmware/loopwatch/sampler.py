@@ -96,8 +96,9 @@ class Thermometer:
 class Sampler:
     """Samples, and means of each second, from the chips on i2c (a machine.I2C). seed: of the dither.
 
-    sample, mean: the latest, renewed in place. mean_used_n: samples with a usable p_static in the mean. due_ms: when
-    step() has something to do. late_n: samples worked on more than LATE_MS after they were due, and those
+    sample, mean: the latest, renewed in place. mean_used_n: samples with a usable p_static in the mean. pair_raw: the
+    latest sum of conversions of p_static and p_pump. wobble_pa: how far they went to and fro in the mean. due_ms:
+    when step() has something to do. late_n: samples worked on more than LATE_MS after they were due, and those
     left out for it. bus_error_n: transfers that failed.
     """
 
@@ -105,6 +106,8 @@ class Sampler:
         self.sample = Sample()
         self.mean = Sample()
         self.mean_used_n = 0
+        self.pair_raw = array("i", bytes(4 * 2))
+        self.wobble_pa = array("i", bytes(4 * 2))
         self.bus_error_n = 0
         self.late_n = 0
         self.due_ms = 0
@@ -319,6 +322,7 @@ class Sampler:
         status = self._fault[channel]
         if status == GOOD:
             pair_raw = self._sum_raw[channel]
+            self.pair_raw[channel] = pair_raw
             status = pressure_status(pair_raw, rail_raw) if rail_raw else REFERENCE
             if status <= SPEC_HIGH:
                 # At most 1.075 spans of 2 MPa and the offset: 22b
@@ -359,8 +363,11 @@ class Sampler:
         mean.late_n = sample.late_n
         for second in self._seconds:
             usable_n = second.close(mean)
-            if second.channel == P_STATIC:
+            channel = second.channel
+            if channel == P_STATIC:
                 self.mean_used_n = usable_n
+            if channel <= P_PUMP:
+                self.wobble_pa[channel] = second.wobble
         for thermometer in self._thermometers:
             channel = thermometer.channel
             mean.values[channel] = sample.values[channel]

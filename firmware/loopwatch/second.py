@@ -6,12 +6,14 @@ Nothing is allocated after __init__.
 from array import array
 
 from .fixed import trimmed_mean
-from .kernels import sort
+from .kernels import sort, wobble
 from .sample import GOOD, SPEC_HIGH, SPEC_LOW, STALE, Sample
 
 
 class Second:
     """The usable samples of a channel since the last close(). expected_n: samples in a whole second.
+
+    wobble: how far the usable samples of the second that was closed last went to and fro; 0 when it made no mean.
 
     A fifth is dropped at either end (at least one when three are expected), and six tenths must be usable: of
     ten samples the mean is that of the middle six, and fewer than six make none.
@@ -19,6 +21,7 @@ class Second:
 
     def __init__(self, channel: int, expected_n: int) -> None:
         self.channel = channel
+        self.wobble = 0
         self._drop_n = max(expected_n // 5, 1 if expected_n >= 3 else 0)
         self._least_n = max((6 * expected_n + 9) // 10, 2 * self._drop_n + 1)
         # A period that does not divide the second fits once more into some seconds than into others.
@@ -49,7 +52,9 @@ class Second:
         """
         usable_n = self._usable_n
         mean.status[self.channel] = self._status()
+        self.wobble = 0
         if usable_n >= self._least_n:
+            self.wobble = wobble(self._values, usable_n)
             sort(self._values, usable_n)
             # 10 values of 22b: 26b
             mean.values[self.channel] = trimmed_mean(self._values, usable_n, self._drop_n)

@@ -20,6 +20,11 @@ BASELINE_SETTLED = const(2)
 COMMISSIONED = const(4)
 BLIND = const(8)
 WIDE_LIMITS = const(16)
+START_UP = const(32)
+IN_SERVICE = const(64)
+PROOF_TEST = const(128)
+WATCH_ONLY = const(256)
+DEGRADED = const(512)
 
 COUNT_MAX_N = const(9_999_999)  # counts stop here, so that a line stays inside its limit
 

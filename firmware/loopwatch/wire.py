@@ -82,7 +82,11 @@ KINDS = (
             ("rate_high_ul_h", "to"),
             ("lost_ul", "coolant lost since the evidence began"),
             ("time_left_s", "until the pump's reserve is used up at this rate"),
-            ("state_bits", "1 pump running, 2 baseline settled, 4 commissioned, 8 blind, 16 wide limits"),
+            (
+                "state_bits",
+                "1 pump running, 2 baseline settled, 4 commissioned, 8 blind, 16 wide limits, 32 start-up inhibit, "
+                "64 service, 128 proof test, 256 watch only, 512 a thermometer is not used",
+            ),
             ("noise_ul", "rms of the residual's white noise"),
         ),
     ),

@@ -30,6 +30,7 @@ EMIT = {
     "loopwatch/evidence.py": "kernel",
     "loopwatch/fixed.py": "viper",
     "loopwatch/kernels.py": "viper",
+    "loopwatch/plausible.py": "kernel",
     "loopwatch/residual.py": "kernel",
     "loopwatch/sampler.py": "native",
     "loopwatch/second.py": "native",

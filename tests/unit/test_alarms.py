@@ -1,11 +1,14 @@
 """The life of an alarm, by the ISA-18.2 diagram."""
 
+from array import array
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwatch import alarms
-from loopwatch.alarms import ACKED, FALSE, LATCH, LEAK, NORM, RTNUN, TRUE, UNACK, UNKNOWN
+from loopwatch.alarms import ACKED, FALSE, LATCH, LEAK, NORM, OOSRV, RTNUN, SHELVED, TRUE, UNACK, UNKNOWN
+from loopwatch.config import Config
 from loopwatch.journal import CAPACITY_N, Journal
 from loopwatch.wire import Record
 
@@ -91,7 +94,9 @@ def test_delays_are_right_across_the_wrap_of_the_clock(states):
 
 
 def test_only_leak_alarms_have_leak_in_their_names():
-    assert [row[0] for row in alarms.TABLE if "leak" in row[0]] == ["leak"]
+    named = {i for i, row in enumerate(alarms.TABLE) if "leak" in row[0]}
+    assert named == {alarms.LEAK, alarms.LEAK_SEEP, alarms.LEAK_RUPTURE}
+    assert sum(1 << i for i in named) == alarms.LEAK_BITS
     assert len({row[0] for row in alarms.TABLE}) == alarms.ALARM_N
     assert alarms.TABLE[alarms.NOT_COMMISSIONED][0] == "not_commissioned"
 
@@ -138,3 +143,152 @@ def test_while_no_delay_runs_the_same_condition_again_changes_nothing(spells):
                 told_when_needed.update(alarms.BLIND, condition, 5, now_ms)
         assert told_always.state == told_when_needed.state
         assert told_always.pending_n == told_when_needed.pending_n
+
+
+def raise_now(states, alarm, now_ms=0):
+    hold(states, alarm, TRUE, now_ms, alarms.TABLE[alarm][4])
+    assert states.state[alarm] == UNACK
+
+
+@pytest.mark.parametrize("alarm", [alarms.LEAK_RUPTURE, alarms.PRESSURE_HIGH, alarms.BLIND, alarms.SIMULATION])
+def test_what_must_stay_in_sight_can_be_neither_shelved_nor_taken_out_of_service(states, alarm):
+    assert not states.shelve(alarm, 60, 0)
+    assert not states.set_out_of_service(alarm, True, 0)
+    raise_now(states, alarm)
+
+
+def test_hard_alarms_are_suppressed_by_no_mode_made_passive_by_no_setting_and_trip_while_only_watching():
+    every = (1 << alarms.ALARM_N) - 1
+    states = alarms.Alarms(Journal(), Config(passive_bits=every, disabled_bits=every))
+    states.suppress(alarms.IN_START | alarms.IN_SERVICE, True, 0)
+    states.arm(False)
+    assert states.state[LEAK] == OOSRV
+    for alarm in (alarms.LEAK_RUPTURE, alarms.PRESSURE_HIGH):
+        raise_now(states, alarm)
+        assert states.tripped
+        states.acknowledge(alarm, 9_000)
+        hold(states, alarm, FALSE, 10_000, 10_000)
+        assert states.reset(alarm, 30_000)
+        assert not states.tripped
+
+
+def test_while_only_watching_a_leak_is_told_and_does_not_trip_until_the_trip_is_armed(states):
+    states.arm(False)
+    raise_now(states, LEAK)
+    assert not states.tripped
+    states.arm(True)
+    assert states.tripped
+
+
+def test_a_setting_makes_a_passive_alarm_trip_and_a_tripping_one_passive():
+    states = alarms.Alarms(Journal(), Config(tripping_bits=1 << alarms.PRESSURE_LOW, passive_bits=1 << LEAK))
+    raise_now(states, LEAK)
+    assert not states.tripped
+    raise_now(states, alarms.PRESSURE_LOW)
+    assert states.tripped
+
+
+def test_a_shelf_silences_a_leak_but_does_not_bypass_the_interlock_and_logs_what_happens_under_it():
+    journal = Journal()
+    states = alarms.Alarms(journal)
+    raise_now(states, LEAK)
+    assert states.shelve(LEAK, 600, 0)
+    assert (states.unack_bits, states.tripped) == (0, True)
+    before_n = journal.seq
+    hold(states, LEAK, FALSE, 100, 10_000)
+    assert journal.seq == before_n + 1
+    for _ in range(599):
+        states.tick(20_000)
+    assert states.state[LEAK] == SHELVED
+    states.tick(20_000)
+    assert states.state[LEAK] == RTNUN, "it latched before, and nobody has reset it"
+
+
+def test_the_first_out_is_kept_until_nothing_stands(states):
+    raise_now(states, alarms.PRESSURE_LOW)
+    raise_now(states, LEAK)
+    assert states.first_out == alarms.PRESSURE_LOW
+    states.acknowledge(alarms.PRESSURE_LOW, 5_000)
+    hold(states, alarms.PRESSURE_LOW, FALSE, 5_000, 10_000)
+    assert states.state[alarms.PRESSURE_LOW] == NORM
+    assert states.first_out == alarms.PRESSURE_LOW, "it was first, whatever has become of it"
+    states.acknowledge(LEAK, 20_000)
+    hold(states, LEAK, FALSE, 20_000, 10_000)
+    states.reset(LEAK, 40_000)
+    assert states.first_out == alarms.NONE
+
+
+def test_an_advisory_alarm_is_never_the_first_out_and_counts_for_no_flood(states):
+    states.update(alarms.NOT_COMMISSIONED, TRUE, 0, 0)
+    assert states.first_out == alarms.NONE
+    raise_now(states, FAULT)
+    assert states.first_out == FAULT
+
+
+def test_more_than_ten_in_ten_minutes_are_grouped_under_the_first_out_and_acknowledged_with_it(states):
+    rises = [FAULT + i for i in range(6)] + [12, 14, 15, 16, 17, 18, 19]
+    for n, alarm in enumerate(rises):
+        for _ in range(30):
+            states.tick(0)
+        raise_now(states, alarm)
+        assert states.flood == (n >= 10)
+    grouped = rises[10:]
+    assert states.grouped_bits == sum(1 << alarm for alarm in grouped)
+    raise_now(states, LEAK)
+    assert not states.grouped_bits >> LEAK & 1, "what is urgent is never grouped"
+    assert states.acknowledge(FAULT, 0)
+    assert [states.state[alarm] for alarm in grouped] == [ACKED] * 3
+    assert states.state[FAULT + 1] == UNACK
+    for _ in range(600):
+        states.tick(0)
+    assert not states.flood
+
+
+def test_what_was_acknowledged_and_still_stands_wants_to_be_seen_again_after_its_time(states):
+    raise_now(states, alarms.LEAK_RUPTURE)
+    states.acknowledge(alarms.LEAK_RUPTURE, 0)
+    for _ in range(599):
+        states.tick(0)
+    assert states.state[alarms.LEAK_RUPTURE] == ACKED
+    states.tick(0)
+    assert states.state[alarms.LEAK_RUPTURE] == UNACK
+
+
+def test_a_condition_unknown_for_longer_than_its_row_allows_is_stale(states):
+    states.update(LEAK, FALSE, 0, 0)
+    for _ in range(100):
+        states.tick(0)
+    assert not states.stale(LEAK)
+    states.update(LEAK, UNKNOWN, 0, 0)
+    for _ in range(59):
+        states.tick(0)
+    assert not states.stale(LEAK)
+    states.tick(0)
+    assert states.stale(LEAK)
+    states.update(LEAK, FALSE, 0, 0)
+    assert not states.stale(LEAK)
+
+
+@pytest.mark.parametrize(
+    ("place", "word"), [(0, 0), (0, 0x0A17), (1, -1), (1, alarms.ALARM_N + 1), (5, -1), (5, 1 << 28), (7, 1 << 6)]
+)
+def test_words_that_are_not_ours_are_refused_and_nothing_is_taken_from_them(states, place, word):
+    words = array("i", bytes(4 * alarms.WORD_N))
+    raise_now(states, LEAK)
+    n = states.save_words(words)
+    words[place] = word
+    fresh = alarms.Alarms(Journal())
+    assert not fresh.load_words(words, n, 0)
+    assert not fresh.load_words(words, 2, 0)
+    assert fresh.alarm_bits == 0
+
+
+def test_the_words_of_a_firmware_with_fewer_alarms_are_taken_and_the_rest_stays():
+    words = array("i", bytes(4 * alarms.WORD_N))
+    older = alarms.Alarms(Journal())
+    raise_now(older, LEAK)
+    older.save_words(words)
+    words[1] = 10
+    fresh = alarms.Alarms(Journal())
+    assert fresh.load_words(words, 13, 0)
+    assert (fresh.state[LEAK], fresh.tripped, fresh.alarm_bits) == (UNACK, True, 1)

@@ -183,6 +183,11 @@ def test_every_event_can_be_written_in_a_file(load):
         "emi": 'channel = "p_static"\nnoise_pa = 500\nfor_s = 1',
         "rail": "volts = 4.5",
         "bus_stuck": "for_s = 1",
+        "adc_gain": "gain = 0.5",
+        "probe_out": 'channel = "t_dome"',
+        "probe_in": 'channel = "t_dome"',
+        "exchange": 'channels = ["p_static", "p_pump"]',
+        "offset": 'channel = "p_static"\noffset_pa = 500',
         "command": 'text = "*IDN?"',
     }
     text = "".join(f'[[event]]\nat_s = 1\ndo = "{name}"\n{keys.get(name, "")}\n' for name in EVENT_NAMES)

@@ -51,12 +51,14 @@ class Bus:
 
     on_time is called with the moment of each start and byte before a chip sees it, so that the
     world behind the chips has come that far. `stuck` holds the data line low: nobody answers
-    and every transfer takes STUCK_TIMEOUT_US. Without `powered` no chip answers.
+    and every transfer takes STUCK_TIMEOUT_US; a chip that holds it lets go after stuck_clocks_n clocks, if that is
+    above 0. Without `powered` no chip answers.
     """
 
     def __init__(self, clock_hz: int = 400_000, on_time: Callable[[int], object] | None = None) -> None:
         self.chips: dict[int, Chip] = {}
         self.stuck = False
+        self.stuck_clocks_n = 0
         self.powered = True
         self._byte_us = BITS_PER_BYTE * 1e6 / clock_hz
         self._bit_us = 1e6 / clock_hz
@@ -72,6 +74,13 @@ class Bus:
         if address in self.chips:
             raise ValueError(f"I2C address 0x{address:02X} is taken twice: strap one of the two chips differently")
         self.chips[address] = chip
+
+    def clock(self) -> None:
+        """The board has pulsed the clock line by hand: a chip that waits for it goes on with its byte."""
+        if self.stuck_clocks_n > 0:
+            self.stuck_clocks_n -= 1
+            if self.stuck_clocks_n == 0:
+                self.stuck = False
 
     def nack(self, address: int) -> None:
         """Make a chip deaf: it acknowledges nothing until heal(address)."""

@@ -229,7 +229,8 @@ class RailLine:
 class PressureLine:
     """A transducer, its wire and divider. `pressure_pa(from_us, to_us)` is the loop's mean pressure over the window.
 
-    fault: None or one of WIRE_FAULTS. A broken wire reads low, by the divider's lower leg.
+    fault: None or one of WIRE_FAULTS. A broken wire reads low, by the divider's lower leg. told_share: what the data
+    path gives instead of the signal, as a part of the rail. shift_pa: by how much it reads too high.
     """
 
     def __init__(
@@ -246,6 +247,8 @@ class PressureLine:
         self._pressure_pa = pressure_pa
         self._held_v: float | None = None
         self.fault: str | None = None if spec.fitted else OPEN
+        self.told_share: float | None = None
+        self.shift_pa = 0.0
         self.body_c = REFERENCE_C
         self.wander = Wander(spec.wander_pa, WANDER_TAU_S, spec.drift_pa_sqrt_year, slow)
         self.disturbed = Disturbed(spec.noise_pa, Normals(generator(seed, name)))
@@ -253,6 +256,8 @@ class PressureLine:
     def pin_mean_v(self, from_us: float, to_us: float) -> float:
         """What the converter's pin has behind the divider, mean over the window."""
         rail_v = self._rail.volts
+        if self.told_share is not None:
+            return DIVIDER * self._rail.set_volts * self.told_share
         if self.fault == SHORT_TO_RAIL:
             return DIVIDER * rail_v
         if self.fault is not None:
@@ -260,7 +265,7 @@ class PressureLine:
         if self._held_v is not None:
             return self._held_v
         spec = self._spec
-        pressure = self._pressure_pa(from_us, to_us) + spec.offset_pa + self.wander.value
+        pressure = self._pressure_pa(from_us, to_us) + spec.offset_pa + self.shift_pa + self.wander.value
         pressure += spec.tempco_pa_k * (self.body_c - REFERENCE_C) + self.disturbed.mean(from_us, to_us)
         ratio = RATIO_ZERO + RATIO_SPAN * pressure / spec.span_pa
         return DIVIDER * rail_v * max(RATIO_MIN, min(RATIO_MAX, ratio))
@@ -270,9 +275,11 @@ class PressureLine:
         self._held_v = self.pin_mean_v(from_us, to_us)
 
     def heal(self) -> None:
-        """End wire faults and sticking."""
+        """End wire faults, sticking and what the data path does."""
         self.fault = None if self._spec.fitted else OPEN
         self._held_v = None
+        self.told_share = None
+        self.shift_pa = 0.0
 
 
 class TemperatureLine:

@@ -190,10 +190,57 @@ class RailEvent(_Event):
 
 
 class BusStuck(_Event):
-    """The data line is held low for for_s: nobody on the bus answers."""
+    """The data line is held low for for_s, or until the board has clocked it clocks_n times: nobody answers."""
 
     do: Literal["bus_stuck"]
     for_s: Positive
+    clocks_n: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class AdcGain(_Event):
+    """The converter's reference moves: from now on all that it reads is this part of what is there."""
+
+    do: Literal["adc_gain"]
+    gain: Positive
+
+
+class DataPath(_Event):
+    """What lies between the converter and the board gives the same word for both pressures, whatever they are.
+
+    share: of the rail, as the word reads; 0.1 is 0 Pa. It ends with SensorHeal of either pressure.
+    """
+
+    do: Literal["data_path"]
+    share: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
+class ProbeOut(_Event):
+    """A thermometer falls out of its pocket, or is put back: from now on it has the room's temperature, or not."""
+
+    do: Literal["probe_out", "probe_in"]
+    channel: Literal["t_source", "t_radiator", "t_dome"]
+
+
+class Exchange(_Event):
+    """Two sensors of one kind are plugged in each other's place from now on."""
+
+    do: Literal["exchange"]
+    channels: tuple[ChannelName, ChannelName]
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Exchange:
+        if len({name in PRESSURES for name in self.channels}) != 1 or len(set(self.channels)) != 2:
+            raise ValueError("two pressures or two thermometers can be exchanged")
+        return self
+
+
+class Offset(_Event):
+    """A transducer reads this much more from now on: knocked, drifted, or bubbles in its line."""
+
+    do: Literal["offset"]
+    channel: PressureName
+    offset_pa: Finite
+    over_s: NotNegative = 0.0
 
 
 class Host(_Event):
@@ -237,6 +284,11 @@ Event = (
     | Emi
     | RailEvent
     | BusStuck
+    | AdcGain
+    | DataPath
+    | ProbeOut
+    | Exchange
+    | Offset
     | Host
     | Command
     | Press

@@ -53,6 +53,7 @@ ADC_ADDRESS = 0x48
 TEMPERATURE_ADDRESSES = {"t_source": 0x49, "t_radiator": 0x4A, "t_dome": 0x4B}
 CONVERTER_INPUTS = ("p_static", "p_pump", "rail")
 ACK_GPIO = 15
+SCL_GPIO = 5
 
 SPIKE_S = 0.1  # one sample's conversions
 
@@ -137,6 +138,7 @@ class World:
         self._pressures = {name: [(0.0, 0.0)] * KEPT_N for name in script.PRESSURES}
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._later_n = 0
+        self._probes_out: set[str] = set()
         self._fit_sensors()
         self._schedule()
         self.advance(0)
@@ -169,6 +171,9 @@ class World:
         """The board drives a pin."""
         if self._pin_levels.get(gpio) != value:
             self._pin_levels[gpio] = value
+            if gpio == SCL_GPIO and value:
+                self.advance(t_us)
+                self.bus.clock()
             self.pins.append((t_us, gpio, value))
 
     def pin_read(self, gpio: int, t_us: int) -> int:
@@ -261,7 +266,8 @@ class World:
         state = self.plant.state
         around_c = (state[SOURCE_C], state[RADIATOR_C], self.plant.dome_c)
         for (name, line), t_c in zip(self._temperature_lines.items(), around_c, strict=True):
-            line.step(self._recorded.get(name, t_c))
+            place_c = self._recorded.get(name, t_c)
+            line.step(self.plant.inputs[AMBIENT_C] if name in self._probes_out else place_c)
         if self._step_n % SLOW_EVERY_N == 0:
             self.rail.wander.step()
             for pressure in self._pressure_lines.values():
@@ -321,7 +327,19 @@ class World:
                 self.rail.set_volts = event.volts
             case script.BusStuck():
                 self.bus.stuck = True
+                self.bus.stuck_clocks_n = event.clocks_n or 0
                 self._after(event.for_s, partial(setattr, self.bus, "stuck", False))
+            case script.AdcGain():
+                self.adc.gain = event.gain
+            case script.DataPath():
+                for pressure in self._pressure_lines.values():
+                    pressure.told_share = event.share
+            case script.ProbeOut():
+                (self._probes_out.add if event.do == "probe_out" else self._probes_out.discard)(event.channel)
+            case script.Exchange():
+                self._exchange(*event.channels)
+            case script.Offset():
+                self._drift(event.channel, event.offset_pa, max(1, round(event.over_s / STEP_S)))
             case script.Host():
                 self._host(event.do)
             case script.Press():
@@ -332,6 +350,24 @@ class World:
                 self._after(event.off_s, partial(self._power, True))
             case script.Command():
                 pass  # the board's runner takes it from board_events
+
+    def _exchange(self, one: str, other: str) -> None:
+        """Plug two sensors in each other's place: cables of transducers, or addresses of thermometers."""
+        if one in self._pressure_lines:
+            lines = self._pressure_lines
+            lines[one], lines[other] = lines[other], lines[one]
+            self._lines |= lines
+            return
+        (address, chip), (other_address, other_chip) = self._chips[one], self._chips[other]
+        self._chips[one], self._chips[other] = (address, other_chip), (other_address, chip)
+        self.bus.chips[address], self.bus.chips[other_address] = other_chip, chip
+
+    def _drift(self, channel: str, offset_pa: float, steps_n: int) -> None:
+        """Shift a transducer in this many steps of the grid."""
+        line = self._pressure_lines[channel]
+        line.shift_pa += offset_pa / steps_n
+        if steps_n > 1:
+            self._after(STEP_S, partial(self._drift, channel, offset_pa * (steps_n - 1) / steps_n, steps_n - 1))
 
     def _pour(self, volume_ml: float, over_s: float) -> None:
         """Coolant in (or out, negative), evenly over this time."""

@@ -14,6 +14,7 @@ from loopwatch import wire
 from ..errors import LoopwatchError
 from ..stream import HOST_VERSION
 from . import output
+from .alarms import app as alarms_app
 from .bench import bench
 from .blackbox import app as blackbox_app
 from .config import app as config_app
@@ -62,6 +63,7 @@ app.command()(bench)
 app.command()(doctor)
 app.command()(flash)
 app.add_typer(scenario_app, name="scenario")
+app.add_typer(alarms_app, name="alarms")
 app.add_typer(config_app, name="config")
 app.add_typer(blackbox_app, name="blackbox")
 

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 
@@ -16,6 +16,9 @@ from ..client import Client, Subscription
 from ..desk.words import duration_words
 from ..messages import Message
 from ..store import Store
+
+if TYPE_CHECKING:
+    from ..notify import Notifier
 
 
 class View(Protocol):
@@ -36,10 +39,11 @@ class View(Protocol):
 
 
 class Watch:
-    """One sitting in front of a board. view is None when nothing is to be printed."""
+    """One sitting in front of a board. view is None when nothing is to be printed. notifier: who else is told."""
 
     def __init__(self, heard: Subscription, store: Store, view: View | None, observed: Observed) -> None:
         self.observed = observed
+        self.notifier: Notifier | None = None
         self._heard = heard
         self._store = store
         self._view = view
@@ -56,6 +60,10 @@ class Watch:
             self._store.add(each)
             if self._view:
                 self._view.show(each)
+            if self.notifier:
+                self.notifier.take(each)
+        if self.notifier:
+            self.notifier.tick()
         self._store.tick()
         if self._view:
             self._view.tick()

@@ -37,7 +37,10 @@ VoltsMean = Callable[[int, float, float], float]
 
 
 class ADS1115(WordChip):
-    """The converter behind `volts`; rate_error is this chip's own, -0.1 to 0.1 of the data rate."""
+    """The converter behind `volts`; rate_error is this chip's own, -0.1 to 0.1 of the data rate.
+
+    gain: its reference against what it should be, inverted: 0.5 halves every result.
+    """
 
     POINTER_MASK = 3
 
@@ -47,6 +50,7 @@ class ADS1115(WordChip):
             raise ValueError(f"rate_error {rate_error} is beyond the datasheet's ±{RATE_ERROR_MAX}")
         self._volts = volts
         self._rate = 1.0 + rate_error
+        self.gain = 1.0
         self._begin_us: float | None = None
         self.power_cycle(t_us)
 
@@ -110,5 +114,5 @@ class ADS1115(WordChip):
         volts = self._volts(positive, from_us, to_us)
         if negative is not None:
             volts -= self._volts(negative, from_us, to_us)
-        code = round(volts * 32768.0 / FULL_SCALE_V[self._converting >> 9 & 7])
+        code = round(volts * self.gain * 32768.0 / FULL_SCALE_V[self._converting >> 9 & 7])
         self._result = max(-32768, min(32767, code)) & 0xFFFF
