@@ -6,9 +6,8 @@ every stage has run. Time is an argument everywhere below run().
 """
 
 from . import alarms, sample
-from .box_desk import BoxDesk
+from .back_room import BackRoom
 from .config import Config
-from .config_desk import ConfigDesk
 from .desk import Desk
 from .detector import Detector
 from .inventory import NO_INPUT, VALID, Inventory
@@ -18,7 +17,6 @@ from .memory import Memory
 from .outputs import Outputs
 from .port import collect, const, mem_free, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from .sampler import MEAN_DONE, Sampler
-from .settings import Settings
 from .telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNNING, Telemetry
 from .wire import SEQ_MASK
 
@@ -59,9 +57,8 @@ class App:
         self.outputs = Outputs(board)
         self.link = Link(board.console)
         self.telemetry = Telemetry(self.link, self.journal)
-        self.config_desk = ConfigDesk(config, Settings(), self._leak_stands)
-        more = self.config_desk.rows() + BoxDesk(self.memory.blackbox).rows()
-        self.desk = Desk(board.id, self.sampler, self.alarms, self.journal, self.telemetry, config, more)
+        self.back_room = BackRoom(config, self._leak_stands, self.memory.blackbox)
+        self.desk = Desk(board.id, self.sampler, self.alarms, self.journal, self.telemetry, config, self.back_room.rows)
         self._uptime_s = 0
         self._second_due_ms = 0
         self._served_ms = 0
@@ -69,6 +66,7 @@ class App:
         self._judged_bits = -1
         self._heap_used = True
         self._heap_free_n = 0
+        self._over = False
 
     def start(self, now_ms: int) -> None:
         """Say who this is, and begin at FIRST_MS after now_ms."""
@@ -91,7 +89,7 @@ class App:
         """
         self.start(ticks_ms())
         try:
-            while not self.config_desk.restart_wanted:
+            while not self._over:
                 due_ms = self.step(ticks_ms())
                 wait_ms = ticks_diff(due_ms, ticks_ms())
                 if wait_ms > 0:
@@ -218,6 +216,7 @@ class App:
     def _answer(self, now_ms: int) -> None:
         self.desk.answer(self.link.command, self.link.command_n, now_ms)
         self._heap_used = True
+        self._over = self.back_room.restart_wanted
         if self.desk.leak_was_reset:
             self.desk.leak_was_reset = False
             self.detector.restart()

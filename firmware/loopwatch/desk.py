@@ -15,11 +15,11 @@ from .wire import PROTOCOL_N, SEQ_MASK, Crc32, protocol_crc
 class Desk:
     """The commands of one board, and who is answered how: bare lines by bare lines, tagged ones by records.
 
-    more: rows of other desks (see scpi.Commands).
+    more: gives the rows of other desks (see scpi.Commands).
     """
 
     def __init__(
-        self, board_id: bytes, sampler, states: alarms.Alarms, journal, telemetry: Telemetry, config: Config, more=()
+        self, board_id: bytes, sampler, states: alarms.Alarms, journal, telemetry: Telemetry, config: Config, more=None
     ) -> None:
         self._board_id = board_id
         self._config = config
@@ -54,8 +54,8 @@ class Desk:
                 ("ALARm:ACKnowledge", self._acknowledge, 1, "a person has seen this alarm"),
                 ("ALARm:RESet", self._reset, 1, "end a latched alarm whose condition is gone"),
                 ("EVENt:RESend?", self._resend, 1, "send the events after this number again"),
-            )
-            + more
+            ),
+            more,
         )
 
     def bad_n(self) -> int:

@@ -6,8 +6,7 @@ lit, the interlock dropped, the LED blinks slowly. It ends with Ctrl-C only.
 """
 
 from . import alarms, scpi
-from .box_desk import BoxDesk
-from .config_desk import ConfigDesk
+from .back_room import BackRoom
 from .desk import Desk
 from .journal import MODE, MODE_STOPPED, Journal
 from .link import Link
@@ -49,11 +48,17 @@ class SafeMode:
         self._alarms = alarms.Alarms(self._journal)
         self._link = Link(board.console)
         self._telemetry = Telemetry(self._link, self._journal)
-        settings = Settings()
-        self._config = settings.load()
-        self._config_desk = ConfigDesk(self._config, settings, lambda: False)
-        more = self._config_desk.rows() + BoxDesk(self._memory.blackbox).rows()
-        self._desk = Desk(board.id, self._sampler, self._alarms, self._journal, self._telemetry, self._config, more)
+        self._config = Settings().load()
+        self._back_room = BackRoom(self._config, lambda: False, self._memory.blackbox)
+        self._desk = Desk(
+            board.id,
+            self._sampler,
+            self._alarms,
+            self._journal,
+            self._telemetry,
+            self._config,
+            self._back_room.rows,
+        )
         self._uptime_s = 0
         self._second_due_ms = 0
         self._overlong_n = 0
@@ -101,5 +106,5 @@ class SafeMode:
         self._telemetry.events()
         self._link.pump()
         self._board.feed()
-        if self._config_desk.restart_wanted and not self._link.waiting_n:
+        if self._back_room.restart_wanted and not self._link.waiting_n:
             self._board.reset()

@@ -63,6 +63,7 @@ ROAD = (
     "scpi",
     "config_desk",
     "box_desk",
+    "back_room",
     "crash",
     "desk",
     "slots",
