@@ -9,9 +9,8 @@ from array import array
 
 from . import alarms, limits, modes, sample
 from .alarm_desk import AlarmDesk
-from .box_desk import BoxDesk
+from .back_room import BackRoom
 from .config import FAULT_NONE, Config
-from .config_desk import ConfigDesk
 from .crash import Crashes
 from .desk import Desk
 from .faults import Faults, bus_is_dead
@@ -23,7 +22,6 @@ from .memory import Memory
 from .outputs import Outputs
 from .port import collect, const, mem_free, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from .sampler import MEAN_DONE, Sampler
-from .settings import Settings
 from .telemetry import (
     BASELINE_SETTLED,
     BLIND,
@@ -89,9 +87,8 @@ class App:
         self.orders = AlarmDesk(self.alarms, self.modes, self.outputs, self._evidence)
         self.link = Link(board.console)
         self.telemetry = Telemetry(self.link, self.journal)
-        self.config_desk = ConfigDesk(config, Settings(), self._leak_stands)
-        more = self.orders.rows + self.config_desk.rows() + BoxDesk(self.memory.blackbox).rows()
-        self.desk = Desk(board.id, self.sampler, self.orders, self.journal, self.telemetry, config, more)
+        self.back_room = BackRoom(config, self._leak_stands, self.memory.blackbox)
+        self.desk = Desk(board.id, self.sampler, self.orders, self.journal, self.telemetry, config, self.back_room.rows)
         self._alarm_words = array("i", bytes(4 * alarms.WORD_N))
         self._uptime_s = 0
         self._second_due_ms = 0
@@ -109,6 +106,7 @@ class App:
         self._recent_permille = 0
         self._heap_used = True
         self._heap_free_n = 0
+        self._over = False
 
     def start(self, now_ms: int) -> None:
         """Say who this is, and begin at FIRST_MS after now_ms."""
@@ -139,7 +137,7 @@ class App:
         """
         self.start(ticks_ms())
         try:
-            while not self.config_desk.restart_wanted:
+            while not self._over:
                 due_ms = self.step(ticks_ms())
                 wait_ms = ticks_diff(due_ms, ticks_ms())
                 if wait_ms > 0:
@@ -372,6 +370,7 @@ class App:
     def _answer(self, now_ms: int) -> None:
         self.desk.answer(self.link.command, self.link.command_n, now_ms)
         self._heap_used = True
+        self._over = self.back_room.restart_wanted
         orders = self.orders
         if orders.leak_was_reset:
             orders.leak_was_reset = False

@@ -12,7 +12,6 @@ Its CRC-32 is its name. decode() also takes layout 1, which had no words.
 
 from array import array
 
-from . import parameters
 from .port import const
 from .wire import Crc32
 
@@ -54,6 +53,10 @@ TABLE = (
 
 # Layout 1 held these, and no words.
 _LAYOUT_1_N = const(15)
+
+# Where the words of bank and burst begin, see parameters.
+_BANK = const(83)
+_BURST = const(216)
 
 # Config.fault_n.
 FAULT_NONE = const(0)
@@ -111,12 +114,15 @@ class Config:
         for name in given:
             raise ValueError("{}: not in config.TABLE".format(name))
         if self.commissioned:
-            parameters.check(words, self.fitted_bits)
+            # Its bounds take 4 KB of memory, which a board that runs on what it has checked needs no more (see launch).
+            from .parameters import check
+
+            check(words, self.fitted_bits)
         elif len(words):
             raise ValueError("commissioned=0: must be 1 when there are words")
-        self.residual = array("i", words[: parameters.BANK])
-        self.bank = array("i", words[parameters.BANK : parameters.BURST])
-        self.burst = array("i", words[parameters.BURST :])
+        self.residual = array("i", words[:_BANK])
+        self.bank = array("i", words[_BANK:_BURST])
+        self.burst = array("i", words[_BURST:])
 
     def content(self) -> bytes:
         """The configuration as bytes; allocates a kilobyte."""

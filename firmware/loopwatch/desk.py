@@ -16,11 +16,11 @@ from .wire import PROTOCOL_N, SEQ_MASK, Crc32, protocol_crc
 class Desk:
     """The commands of one board, and who is answered how: bare lines by bare lines, tagged ones by records.
 
-    more: rows of other desks (see scpi.Commands).
+    more: gives the rows of other desks (see scpi.Commands).
     """
 
     def __init__(
-        self, board_id: bytes, sampler, orders: AlarmDesk, journal, telemetry: Telemetry, config: Config, more=()
+        self, board_id: bytes, sampler, orders: AlarmDesk, journal, telemetry: Telemetry, config: Config, more=None
     ) -> None:
         self._board_id = board_id
         self._config = config
@@ -52,7 +52,8 @@ class Desk:
                 ),
                 ("EVENt:RESend?", self._resend, 1, "send the events after this number again"),
             )
-            + more
+            + orders.rows,
+            more,
         )
 
     def bad_n(self) -> int:

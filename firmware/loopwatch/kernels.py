@@ -122,26 +122,59 @@ def pack(codes: ptr8, n: int, code_bits: int) -> int:
     return bits
 
 
-def pack_sample(ring: ptr8, at: int, t_ms: int, values: ptr32, status_bits: int) -> int:
-    """Write a sample's 24 bytes into ring[at:at+24], the lowest byte of each number first; returns at + 24.
+def keep_sample(ring: ptr8, ring_n: int, book: ptr32, t_ms: int, values: ptr32, status_bits: int) -> int:
+    """Write a sample's 20 bytes into the ring where book says, and keep the book (see blackbox).
 
-    t_ms in four bytes, five channels in three each (as two's complement), the rail in two, status_bits in three.
+    Five words of 32 bits, the lowest byte first, fields from the lowest bit on: t_ms 19, rail 13; p_static 24, status
+    8; p_pump 24, status 8 more; t_source 18, t_radiator 14; t_radiator 4 more, t_dome 18, status 8 more, t_ms 2 more.
+    Pressures and temperatures are two's complement, temperatures beyond ±131.071 °C stay there.
+    Returns the place of the next sample.
     """
-    for i in range(4):
-        ring[at] = (t_ms >> (i << 3)) & 255
-        at += 1
-    for channel in range(5):
-        value = values[channel]
-        for i in range(3):
-            ring[at] = (value >> (i << 3)) & 255
-            at += 1
-    value = values[5]
-    ring[at] = value & 255
-    ring[at + 1] = (value >> 8) & 255
-    ring[at + 2] = status_bits & 255
-    ring[at + 3] = (status_bits >> 8) & 255
-    ring[at + 4] = (status_bits >> 16) & 255
-    return at + 5
+    at = book[0]
+    for i in range(5):
+        if i == 0:
+            word = (t_ms & 524_287) | (values[5] & 8_191) << 19
+        elif i < 3:
+            word = (values[i - 1] & 16_777_215) | (status_bits >> ((i - 1) << 3) & 255) << 24
+        else:
+            value = values[3]
+            if value > 131_071:
+                value = 131_071
+            if value < -131_071:
+                value = -131_071
+            if i == 3:
+                other = values[2]
+            else:
+                other = values[4]
+            if other > 131_071:
+                other = 131_071
+            if other < -131_071:
+                other = -131_071
+            if i == 3:
+                word = (other & 262_143) | (value & 16_383) << 18
+            else:
+                word = (value >> 14 & 15) | (other & 262_143) << 4 | (status_bits >> 16 & 255) << 22
+                word = word | (t_ms >> 19 & 3) << 30
+        ring[at] = word & 255
+        ring[at + 1] = word >> 8 & 255
+        ring[at + 2] = word >> 16 & 255
+        ring[at + 3] = word >> 24 & 255
+        at += 4
+    if at == ring_n:
+        at = 0
+    book[0] = at
+    if book[1] < book[2]:
+        book[1] += 1
+    if book[3]:
+        if book[4]:
+            book[4] -= 1
+            book[5] += 1
+        else:
+            book[6] += 1
+        if (book[5] + book[6]) * 20 > ring_n:
+            book[5] -= 1
+            book[7] += 1
+    return at
 
 
 def copy_from_ring(block: ptr8, to: int, ring: ptr8, ring_n: int, at: int, n: int) -> int:

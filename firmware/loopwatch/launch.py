@@ -11,6 +11,8 @@ Switching the board off and on gives a firmware in safe mode one more try. Ctrl-
 the watchdog off.
 """
 
+import sys
+
 from . import slots
 from .boards.pico import RESET_POWER_ON, RESET_WATCHDOG, Board, escape_held
 from .crash import Crashes, last_words, traceback_of
@@ -72,13 +74,22 @@ def _watch(board: Board, crashes: Crashes, pointer: slots.Slots) -> None:
         crashes.forget()
         pointer.confirm()
 
-    app = App(board, Settings().load(), healthy)
+    config = Settings().load()
+    _forget_bounds()
+    app = App(board, config, healthy)
     if pointer.state == slots.RETURNED:
         why = RETURNED_WORDS + last_words()
         app.telemetry.text("loopwatch: " + why)
         app.desk.note(scpi.SYSTEM_ERROR, why)
     if app.run():
         _restart(board)
+
+
+def _forget_bounds() -> None:
+    """The configuration has been checked: give back the 4 KB that its bounds take, see config."""
+    package = sys.modules["loopwatch"]
+    if sys.modules.pop(package.__name__ + ".parameters", None) is not None:
+        delattr(package, "parameters")
 
 
 def _words_of(error: Exception) -> str:

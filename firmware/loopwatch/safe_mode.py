@@ -7,8 +7,7 @@ lit, the interlock dropped, the LED blinks slowly. It ends with Ctrl-C only.
 
 from . import alarms, scpi
 from .alarm_desk import AlarmDesk
-from .box_desk import BoxDesk
-from .config_desk import ConfigDesk
+from .back_room import BackRoom
 from .desk import Desk
 from .journal import MODE, MODE_STOPPED, Journal
 from .link import Link
@@ -50,12 +49,11 @@ class SafeMode:
         self._alarms = alarms.Alarms(self._journal)
         self._link = Link(board.console)
         self._telemetry = Telemetry(self._link, self._journal)
-        settings = Settings()
-        self._config = settings.load()
-        self._config_desk = ConfigDesk(self._config, settings, lambda: False)
+        self._config = Settings().load()
+        self._back_room = BackRoom(self._config, lambda: False, self._memory.blackbox)
         orders = AlarmDesk(self._alarms)
-        more = orders.rows + self._config_desk.rows() + BoxDesk(self._memory.blackbox).rows()
-        self._desk = Desk(board.id, self._sampler, orders, self._journal, self._telemetry, self._config, more)
+        rows = self._back_room.rows
+        self._desk = Desk(board.id, self._sampler, orders, self._journal, self._telemetry, self._config, rows)
         self._uptime_s = 0
         self._second_due_ms = 0
         self._overlong_n = 0
@@ -103,5 +101,5 @@ class SafeMode:
         self._telemetry.events()
         self._link.pump()
         self._board.feed()
-        if self._config_desk.restart_wanted and not self._link.waiting_n:
+        if self._back_room.restart_wanted and not self._link.waiting_n:
             self._board.reset()

@@ -78,12 +78,14 @@ class Commands:
     """A table of commands and the error queue.
 
     table: (pattern, handler, number of arguments, help) rows; a handler takes
-    that many strings and returns the reply's text, or None for a command without reply.
+    that many strings and returns the reply's text, or None for a command without reply. more: called once, when
+    a command is not in the table, for the rows that are seldom needed.
     """
 
-    def __init__(self, table) -> None:
+    def __init__(self, table, more=None) -> None:
         self.bad_n = 0
         self._table = table
+        self._more = more
         self._errors: list = []
 
     def execute(self, line: str):
@@ -120,6 +122,7 @@ class Commands:
 
     def help(self) -> str:
         """The patterns, separated by spaces."""
+        self._load_more()
         return " ".join(row[0] for row in self._table)
 
     def _run(self, line: str):
@@ -128,11 +131,27 @@ class Commands:
             return None
         header = words[0].upper()
         arguments = [word.strip() for word in words[1].split(",")] if len(words) > 1 else []
-        for pattern, handler, argument_n, _ in self._table:
-            if matches(pattern, header):
-                if len(arguments) < argument_n:
-                    raise ScpiError(MISSING_PARAMETER, pattern)
-                if len(arguments) > argument_n:
-                    raise ScpiError(PARAMETER_NOT_ALLOWED, pattern)
-                return handler(*arguments)
-        raise ScpiError(UNDEFINED_HEADER, words[0][:24])
+        row = self._row(header)
+        if row is None:
+            self._load_more()
+            row = self._row(header)
+        if row is None:
+            raise ScpiError(UNDEFINED_HEADER, words[0][:24])
+        pattern, handler, argument_n, _ = row
+        if len(arguments) < argument_n:
+            raise ScpiError(MISSING_PARAMETER, pattern)
+        if len(arguments) > argument_n:
+            raise ScpiError(PARAMETER_NOT_ALLOWED, pattern)
+        return handler(*arguments)
+
+    def _row(self, header: str):
+        for row in self._table:
+            if matches(row[0], header):
+                return row
+        return None
+
+    def _load_more(self) -> None:
+        more = self._more
+        self._more = None
+        if more is not None:
+            self._table = self._table + more()

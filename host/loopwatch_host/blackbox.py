@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from loopwatch.blackbox import BLOCK_N, HEAD_N, SAMPLE_N
+from loopwatch.blackbox import BLOCK_N, HEAD_N, SAMPLE_N, TIME_MASK
 from loopwatch.sample import CHANNEL_N, CHANNELS, STATUS_BITS, STATUS_MASK, usable
 
 from .board_config import TRIES_N, Ask, persistent
 from .errors import CommandFailed
 from .messages import alarm_name
 
-_HEAD = struct.Struct("<2sBB4IBBH")
+_HEAD = struct.Struct("<2sBB5IBBH")
 _VERSION_N = 1
 
 
@@ -102,13 +102,16 @@ def parse(data: bytes) -> Box:
         head = _HEAD.unpack_from(block)
         if head[1] != _VERSION_N:
             raise BoxError(f"the box has version {head[1]}, this loopwatch reads {_VERSION_N}: update loopwatch")
-        if head[8] != i or (heads and head[3:8] != heads[0][3:8]):
-            raise BoxError(f"block {i} of the box is missing, {head[8]} is in its place")
+        if head[9] != i or (heads and head[3:7] != heads[0][3:7]):
+            raise BoxError(f"block {i} of the box is missing, {head[9]} is in its place")
         heads.append(head)
-        samples += [_sample(block, HEAD_N + j * SAMPLE_N) for j in range(head[9])]
+        near_ms = head[7]
+        for j in range(head[10]):
+            samples.append(_sample(block, HEAD_N + j * SAMPLE_N, near_ms))
+            near_ms = samples[-1].t_ms
     if not heads:
         raise BoxError("the box has no whole block: the power went before its first one was written")
-    _, _, last, box_n, run_n, event_seq, event_ms, alarm, _, _ = heads[-1]
+    _, _, last, box_n, run_n, event_seq, event_ms, _, alarm, _, _ = heads[-1]
     complete = bool(last) and len(data) == len(heads) * BLOCK_N
     return Box(box_n, run_n, event_seq, event_ms, alarm_name(alarm), tuple(samples), complete)
 
@@ -141,11 +144,20 @@ def _first_bad(data: bytes) -> int | None:
     return next((i for i in range(len(data) // BLOCK_N) if not _whole(data[i * BLOCK_N : (i + 1) * BLOCK_N])), None)
 
 
-def _sample(block: bytes, at: int) -> Sample:
-    t_ms = int.from_bytes(block[at : at + 4], "little")
-    values = [int.from_bytes(block[at + 4 + 3 * i : at + 7 + 3 * i], "little", signed=True) for i in range(5)]
-    values.append(int.from_bytes(block[at + 19 : at + 21], "little"))
-    bits = int.from_bytes(block[at + 21 : at + 24], "little")
+def _sample(block: bytes, at: int, near_ms: int) -> Sample:
+    """One sample by the layout of loopwatch.kernels.keep_sample; its time is the next after near_ms."""
+    w = struct.unpack_from("<5I", block, at)
+    t_ms = near_ms + ((w[0] & 0x7FFFF | w[4] >> 30 << 19) - near_ms & TIME_MASK)
+    radiator = w[3] >> 18 | (w[4] & 15) << 14
+    fields = ((w[1], 24), (w[2], 24), (w[3], 18), (radiator, 18), (w[4] >> 4, 18))
+    values = [_signed(value, bits_n) for value, bits_n in fields]
+    values.append(w[0] >> 19)
+    bits = w[1] >> 24 | w[2] >> 24 << 8 | (w[4] >> 22 & 255) << 16
     statuses = [bits >> (STATUS_BITS * i) & STATUS_MASK for i in range(CHANNEL_N)]
     told = tuple(value if usable(status) else None for value, status in zip(values, statuses, strict=True))
     return Sample(t_ms, told, bits)
+
+
+def _signed(value: int, bits_n: int) -> int:
+    value &= (1 << bits_n) - 1
+    return value - (1 << bits_n) if value >> (bits_n - 1) else value

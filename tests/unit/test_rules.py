@@ -71,6 +71,7 @@ ROAD = (
     "scpi",
     "config_desk",
     "box_desk",
+    "back_room",
     "crash",
     "alarm_desk",
     "desk",
