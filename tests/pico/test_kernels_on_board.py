@@ -59,11 +59,11 @@ def board(micropython_flash: bytes) -> tuple[Repl, Machine]:
 def parameters() -> tuple[twin.Ints, twin.Ints, twin.Ints]:
     rng = np.random.default_rng(7)
     shape = fit.Shape(gas_ul=150_000, p0_pa=150_000, head_pa=35_000, gas_c=30)
-    weights = fit.Fit(rng.normal(0, 1, residual.FEATURE_N), -2_000.0)
+    weights = fit.Fit(rng.normal(0, 1, residual.FEATURE_N), -2_000.0, 4_000.0)
     bank_params = thresholds.unlimited(shape.gas_ul)
     bank_params[bank.HOLD_WEIGHTS : bank.GROUPS] = rng.integers(0, 16_384, bank.GROUP_N * bank.HOLD_N)
     bank_params[bank.LIMITS : bank.LIMITS + bank.MEMBER_N] = 2**20
-    return fit.parameters(shape, weights), bank_params, bursts.parameters(shape, 250.0, 2.0)
+    return fit.parameters(shape, weights), bank_params, bursts.parameters(shape, 250.0, 2.0, 0.0136)
 
 
 def prepared(repl: Repl, parameters: tuple[twin.Ints, twin.Ints, twin.Ints], first: twin.Ints) -> None:

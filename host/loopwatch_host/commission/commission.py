@@ -61,7 +61,7 @@ def commissioned(
     return Commissioned(
         residual_params,
         bank_params,
-        bursts.parameters(shape, bursts.white_pa(log.x), litres),
+        bursts.parameters(shape, bursts.white_pa(log.x), litres, bursts.hose_part(log.x, shape)),
         liquid_ml,
         gas_ul / 1000,
         log.days,
@@ -111,7 +111,7 @@ def detectability(out: Ints, params: Ints, seed: int) -> list[dict[str, Any]]:
     last = len(out) - CURVE_LONGEST_S
     if last <= 1:
         return []
-    onsets: npt.NDArray[np.int64] = np.sort(rng.integers(0, last, CURVE_ONSETS_N))
+    onsets: npt.NDArray[np.int64] = np.sort(rng.integers(min(bank.SETTLED_S, last - 1), last, CURVE_ONSETS_N))
     delays = np.zeros((len(CURVE_ML_H), len(onsets)))
     state, at = twin.bank_state(), 0
     for j, onset in enumerate(onsets.tolist()):
