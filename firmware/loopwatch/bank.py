@@ -57,6 +57,14 @@ ALLOWANCES = const(109)
 LIMITS = const(121)
 PARAM_N = const(133)
 
+# What pick() leaves of a member, for estimate.
+PICKED_AGE_S = const(0)
+PICKED_FALL_UL = const(1)
+PICKED_LEVEL_SHIFT = const(2)
+PICKED_ALLOWANCE = const(3)
+PICKED_SCALE_Q10 = const(4)
+PICKED_N = const(5)
+
 SETTLED_S = const(21_600)
 _SETTLE_FIRST_S = const(100)
 _AGE_SHIFT = const(14)
@@ -147,3 +155,24 @@ def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
         if score > params[LIMITS + i]:
             alarms = alarms | (1 << i)
     return alarms
+
+
+def pick(state: ptr32, params: ptr32, picked: ptr32) -> int:
+    """Take the member that knows best what leaks into picked; returns it, -1 when none has evidence.
+
+    Of those past their limit the one with the largest allowance, whose score left zero last; before any is, the most
+    patient. A member without allowance hardly ever stands at zero and dates nothing. Allowances rise from member to
+    member.
+    """
+    best = -1
+    for i in range(MEMBER_N):
+        if params[ALLOWANCES + i] > 0 and state[AGES_S + i] > 0:
+            if best < 0 or state[SCORES + i] > params[LIMITS + i]:
+                best = i
+    if best >= 0:
+        picked[PICKED_AGE_S] = state[AGES_S + best]
+        picked[PICKED_FALL_UL] = state[ONSETS_UL + best] - (state[LEVELS + best] >> 8)
+        picked[PICKED_LEVEL_SHIFT] = params[LEVEL_SHIFTS + best]
+        picked[PICKED_ALLOWANCE] = params[ALLOWANCES + best]
+        picked[PICKED_SCALE_Q10] = state[SCALES_Q10 + params[GROUPS + best]]
+    return best

