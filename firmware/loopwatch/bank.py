@@ -7,8 +7,9 @@ Member j follows the residual as the level of a Kalman filter does, and adds up 
 
     e = (r - L) >> n;  L += e;  S = max(0, S - (S >> m) - e / (a v) - k);  alarm when S > h
 
-It reads "more than h lost beyond an allowance of k". The evidence is divided by what the loop is doing: v, from
-peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands.
+It reads "more than h lost beyond an allowance of k". Nothing counts as evidence while the residual's lags fill after a
+start: 100 s for the fastest group, six times as long for each slower one. The evidence is divided by what the loop is
+doing: v, from peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands.
 L is in 1/256 µL, S, k and h in 2**-14 µL.
 """
 
@@ -34,7 +35,7 @@ GROUP_N = const(4)
 MEMBER_N = const(12)
 
 # State.
-STARTED = const(0)
+STARTED = const(0)  # seconds since the start, up to SETTLED_S
 AGE_ACC = const(1)  # slow mean of the residual, times 2**8
 SCALES_Q10 = const(2)  # 1 / (a v) per group
 HOLDS_ACC = const(6)
@@ -56,6 +57,16 @@ ALLOWANCES = const(109)
 LIMITS = const(121)
 PARAM_N = const(133)
 
+# What pick() leaves of a member, for estimate.
+PICKED_AGE_S = const(0)
+PICKED_FALL_UL = const(1)
+PICKED_LEVEL_SHIFT = const(2)
+PICKED_ALLOWANCE = const(3)
+PICKED_SCALE_Q10 = const(4)
+PICKED_N = const(5)
+
+SETTLED_S = const(21_600)
+_SETTLE_FIRST_S = const(100)
 _AGE_SHIFT = const(14)
 _SCORE_MAX = const((1 << 29) - 1)
 _FALL_MAX = const((1 << 19) - 1)  # 2 mL in a second
@@ -65,12 +76,15 @@ _AGE_MAX_S = const(1 << 24)
 def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     """Take residual's output and set each group's scale of the evidence; returns the ageing a in Q8."""
     residual = drives[0] << 8  # 20b + 8b = 28b
-    if state[STARTED] == 0:
-        state[STARTED] = 1
+    started_s = state[STARTED]
+    if started_s == 0:
         state[AGE_ACC] = residual
         for i in range(MEMBER_N):
             state[LEVELS + i] = residual
             state[ONSETS_UL + i] = drives[0]
+    if started_s < SETTLED_S:
+        started_s = started_s + 1
+    state[STARTED] = started_s
     acc = state[AGE_ACC]
     acc = acc + ((residual - acc) >> _AGE_SHIFT)
     state[AGE_ACC] = acc
@@ -91,6 +105,7 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
             held = drive
         state[HOLDS_ACC + i] = held
     place = HOLD_WEIGHTS
+    settle_s = _SETTLE_FIRST_S
     for group in range(GROUP_N):
         w = 0
         for i in range(HOLD_N):
@@ -101,6 +116,9 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
             w = 724
         # w² a is in Q24 and below 30b when shifted by 8 first: (724² >> 8) * 2047 < 2**22, Q16.
         state[SCALES_Q10 + group] = 67_108_864 // (((w * w) >> 8) * age_q8)
+        if started_s < settle_s:
+            state[SCALES_Q10 + group] = 0
+        settle_s = settle_s * 6
     return age_q8
 
 
@@ -137,3 +155,24 @@ def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
         if score > params[LIMITS + i]:
             alarms = alarms | (1 << i)
     return alarms
+
+
+def pick(state: ptr32, params: ptr32, picked: ptr32) -> int:
+    """Take the member that knows best what leaks into picked; returns it, -1 when none has evidence.
+
+    Of those past their limit the one with the largest allowance, whose score left zero last; before any is, the most
+    patient. A member without allowance hardly ever stands at zero and dates nothing. Allowances rise from member to
+    member.
+    """
+    best = -1
+    for i in range(MEMBER_N):
+        if params[ALLOWANCES + i] > 0 and state[AGES_S + i] > 0:
+            if best < 0 or state[SCORES + i] > params[LIMITS + i]:
+                best = i
+    if best >= 0:
+        picked[PICKED_AGE_S] = state[AGES_S + best]
+        picked[PICKED_FALL_UL] = state[ONSETS_UL + best] - (state[LEVELS + best] >> 8)
+        picked[PICKED_LEVEL_SHIFT] = params[LEVEL_SHIFTS + best]
+        picked[PICKED_ALLOWANCE] = params[ALLOWANCES + best]
+        picked[PICKED_SCALE_Q10] = state[SCALES_Q10 + params[GROUPS + best]]
+    return best

@@ -12,7 +12,7 @@ step() and sample() allocate nothing.
 
 from array import array
 
-from . import bank, burst, evidence, residual
+from . import bank, burst, estimate, evidence, residual
 from .config import Config
 from .fixed import clamp, median
 from .inventory import NO_INPUT, SETTLING, VALID
@@ -61,6 +61,10 @@ class Commissioned:
         self._bank = array("i", bytes(4 * bank.STATE_N))
         self._burst = array("i", bytes(4 * burst.STATE_N))
         self._out = array("i", bytes(4 * residual.OUT_N))
+        self._picked = array("i", bytes(4 * estimate.PICKED_N))
+        self._stray = array("i", config.estimate)
+        self._stray[estimate.RESERVE_UL] = config.reserve_ul
+        self.told = array("i", bytes(4 * estimate.OUT_N))
         self._x = array("i", bytes(4 * CHANNEL_N))
         self._before = array("i", bytes(4 * 2))
         self._before_n = 0
@@ -158,17 +162,12 @@ class Commissioned:
         self.gained = self.residual_ul - (self._bank[bank.AGE_ACC] >> 8) > self._gain_ul
         return VALID if self.whole_s >= _READY_S[0] else SETTLING
 
-    def onset_ul(self) -> int:
-        """The residual when the evidence of the member with most of it began."""
-        return self._bank[bank.ONSETS_UL + self.permille[evidence.MOST]]
-
-    def level_ul(self) -> int:
-        """What that member takes the residual for now."""
-        return self._bank[bank.LEVELS + self.permille[evidence.MOST]] >> 8
-
-    def age_s(self) -> int:
-        """How long ago that was."""
-        return self._bank[bank.AGES_S + self.permille[evidence.MOST]]
+    def estimate(self) -> bool:
+        """Set told to rate, loss and time to go of the leak there is evidence of; False without any. See estimate."""
+        if bank.pick(self._bank, self._bank_params, self._picked) < 0:
+            return False
+        estimate.estimate(self._picked, self._stray, self.told)
+        return True
 
     def _feel(self, mean: Sample) -> None:
         self.pump_on = residual.take(self._state, self._params, mean.values) == 0

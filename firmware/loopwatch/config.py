@@ -54,9 +54,10 @@ TABLE = (
 # Layout 1 held these, and no words.
 _LAYOUT_1_N = const(15)
 
-# Where the words of bank and burst begin, see parameters.
-_BANK = const(83)
-_BURST = const(216)
+# Where the words of bank, burst and estimate begin, see parameters.
+_BANK = const(85)
+_BURST = const(218)
+_ESTIMATE = const(229)
 
 # Config.fault_n.
 FAULT_NONE = const(0)
@@ -67,7 +68,7 @@ FAULT_DEFAULTS = const(2)  # no record on the flash can be used: safe defaults
 class Config:
     """The settings in force, one attribute a row of TABLE.
 
-    residual, bank, burst: int32 parameters of the kernels of these names, empty unless commissioned. fault_n, fault:
+    residual, bank, burst, estimate: int32 parameters of these kernels, empty unless commissioned. fault_n, fault:
     what was wrong with the records on the flash when this one was taken, as a number of FAULT_ and a sentence.
     Raises ValueError naming the field when a value given is unknown or out of its range.
     """
@@ -122,15 +123,17 @@ class Config:
             raise ValueError("commissioned=0: must be 1 when there are words")
         self.residual = array("i", words[:_BANK])
         self.bank = array("i", words[_BANK:_BURST])
-        self.burst = array("i", words[_BURST:])
+        self.burst = array("i", words[_BURST:_ESTIMATE])
+        self.estimate = array("i", words[_ESTIMATE:])
 
     def content(self) -> bytes:
         """The configuration as bytes; allocates a kilobyte."""
         values = [LAYOUT_N, len(TABLE)]
         for row in TABLE:
             values.append(getattr(self, row[0]))
-        values.append(len(self.residual) + len(self.bank) + len(self.burst))
-        return bytes(array("i", values)) + bytes(self.residual) + bytes(self.bank) + bytes(self.burst)
+        words = bytes(self.residual) + bytes(self.bank) + bytes(self.burst) + bytes(self.estimate)
+        values.append(len(words) // 4)
+        return bytes(array("i", values)) + words
 
     def crc(self) -> Crc32:
         """CRC-32 of content(); it takes a millisecond."""

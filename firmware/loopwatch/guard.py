@@ -11,11 +11,10 @@ what either of them says. Its class goes by the member that saw it, and rises wi
 
 from array import array
 
-from . import evidence
+from . import estimate, evidence
 from .commissioned import SEEP_BITS, Commissioned
 from .config import Config
 from .detector import Detector
-from .fixed import clamp
 from .inventory import NO_INPUT, VALID, Inventory
 from .port import const
 from .sample import Sample
@@ -32,7 +31,10 @@ LEAK_FROM_UL_H = const(60_000)
 RUPTURE_FROM_UL_H = const(1_800_000)
 RATE_MAX_UL_H = const(99_999_999)
 
+LOST_MAX_UL = const(1 << 20)
+
 _HALF_PERMILLE = const(500)
+_TELLING_PERMILLE = const(300)  # below it evidence comes and goes by itself, and there is no leak to tell of
 
 
 class Guard:
@@ -122,7 +124,7 @@ class Guard:
     def _weigh_up(self) -> None:
         fine, wide = self.fine, self._detector
         class_n = NO_LEAK
-        rate_ul_h = lost_ul = 0
+        rate_ul_h = low_ul_h = high_ul_h = lost_ul = 0
         watching = 0
         permille = wide.evidence_permille
         if self._wide_valid:
@@ -145,8 +147,12 @@ class Guard:
             elif fine.alarm_bits and class_n == NO_LEAK:
                 class_n = SEEP
             if rate_ul_h == 0 or fine.most_permille > 1000:
-                lost_ul = clamp(fine.onset_ul() - fine.level_ul(), 0, 1 << 20)
-                rate_ul_h = _rate_ul_h(lost_ul, fine.age_s())
+                told = fine.told
+                if fine.most_permille > _TELLING_PERMILLE and fine.estimate():
+                    rate_ul_h = min(told[estimate.RATE_UL_H], RATE_MAX_UL_H)
+                    low_ul_h = min(told[estimate.RATE_UL_H + 1], RATE_MAX_UL_H)
+                    high_ul_h = min(told[estimate.RATE_UL_H + 2], RATE_MAX_UL_H)
+                    lost_ul = min(told[estimate.LOST_UL], LOST_MAX_UL)
         most = evidence.classes(permille, wide.evidence_permille, SEEP_BITS, watching, self.evidence_permille)
         standing = self.class_n != NO_LEAK and most > _HALF_PERMILLE
         if standing or class_n != NO_LEAK:
@@ -159,21 +165,16 @@ class Guard:
                 class_n = self.class_n
         self.class_n = class_n
         self.rate_ul_h = rate_ul_h
+        self.rate_low_ul_h = low_ul_h
+        self.rate_high_ul_h = high_ul_h
         self.lost_ul = lost_ul
 
     def _forget(self) -> None:
         self.class_n = NO_LEAK
         self.gained = False
         self.rate_ul_h = 0
+        self.rate_low_ul_h = 0
+        self.rate_high_ul_h = 0
         self.lost_ul = 0
         for i in range(CLASS_N):
             self.evidence_permille[i] = -1
-
-
-def _rate_ul_h(lost_ul: int, age_s: int) -> int:
-    """What was lost in that time, as a rate; 0 without a time."""
-    if age_s == 0:
-        return 0
-    if age_s <= 60:
-        return min(lost_ul * 60 // age_s, RATE_MAX_UL_H // 60) * 60  # 20b + 6b and 21b + 6b
-    return min(lost_ul * 900 // (age_s >> 2), RATE_MAX_UL_H)  # 20b + 10b = 30b

@@ -1,17 +1,18 @@
 """The parameters of the detector's kernels, as commissioning finds them, and what they may be.
 
-One run of int32 words, those of residual, bank and burst behind one another. check() refuses words with which a kernel
-would divide by zero, reach outside its memory, or leave ±2**30; the bounds are those that the kernels' own comments
-reckon with. Whoever sends damaged or foreign words gets the name of the first one that cannot be.
+One run of int32 words, those of residual, bank, burst and estimate behind one another. check() refuses words with
+which a kernel would divide by zero, reach outside its memory, or leave ±2**30; the bounds are those that the kernels'
+own comments reckon with. Whoever sends damaged or foreign words gets the name of the first one that cannot be.
 """
 
-from . import bank, burst, residual
+from . import bank, burst, estimate, residual
 from .port import const, ptr32
 
 RESIDUAL = const(0)
-BANK = const(83)  # residual.PARAM_N
-BURST = const(216)  # and bank.PARAM_N
-WORD_N = const(227)  # and burst.PARAM_N
+BANK = const(85)  # residual.PARAM_N
+BURST = const(218)  # and bank.PARAM_N
+ESTIMATE = const(229)  # and burst.PARAM_N
+WORD_N = const(247)  # and estimate.PARAM_N
 
 _WORD_MAX = const((1 << 30) - 1)
 
@@ -40,6 +41,8 @@ BOUNDS = (
     ("residual.shifts", residual.SHIFTS, residual.AVERAGE_N, 0, 24),
     ("residual.roles_of", residual.ROLES_OF, residual.AVERAGE_N, 0, 3),
     ("residual.weights", residual.WEIGHTS, residual.FEATURE_N, -16_384, 16_384),
+    ("residual.swing_gain", residual.SWING_GAIN, 1, 0, (1 << 10) - 1),
+    ("residual.swing_shift", residual.SWING_SHIFT, 1, 6, 24),
     ("bank.age_gain", BANK + bank.AGE_GAIN, 1, 0, (1 << 12) - 1),
     ("bank.hold_drives", BANK + bank.HOLD_DRIVES, bank.HOLD_N, 1, 6),
     ("bank.hold_shifts", BANK + bank.HOLD_SHIFTS, bank.HOLD_N, 0, 24),
@@ -54,6 +57,8 @@ BOUNDS = (
     ("burst.level_shifts", BURST + burst.LEVEL_SHIFTS, burst.MEMBER_N, 0, 24),
     ("burst.allowances", BURST + burst.ALLOWANCES, burst.MEMBER_N, 0, 1 << 28),
     ("burst.limits", BURST + burst.LIMITS, burst.MEMBER_N, 1, _WORD_MAX),
+    ("estimate.reserve_ul", ESTIMATE + estimate.RESERVE_UL, 1, 0, (1 << 28) - 1),
+    ("estimate.noises_ul", ESTIMATE + estimate.NOISES_UL, estimate.NOISE_N, 0, (1 << 19) - 1),
 )
 
 # The channels that the kernels read, by the places of the words that name them.

@@ -4,7 +4,12 @@ A kernel: plain functions on int32 memory that run as they stand on the board (b
 compiled by numba, with the same result to the bit. Every value stays inside ±2**30 whatever the input, nothing is
 allocated, nothing is called. A second is take(), then gas(), then weigh().
 
-    residual = c0 + sum(feature * weight) - Vg0 * ((P0 / P) * (Tg / Tg0) - 1)
+    residual = (1 - scale) * (c0 + sum(feature * weight)) - Vg0 * ((P0 / P) * (Tg / Tg0) - 1)
+
+How far the liquid's expansion shows in the gas does not stay what it was at commissioning: less liquid expands less,
+softer gas gives a hose and a pressure sensor that warms another share, and the sensor drifts. Over months that is
+some percent of millilitres, in step with every warming. `scale` follows it within days, by what still goes up and
+down with the modelled liquid; a loss only goes, and is left.
 
 The features say how warm the liquid is where it is: each thermometer lagged in several ways, the tank as seen
 through the flow of coolant that has gone round (the flow clock), and the pump's pressure, which stretches the
@@ -64,7 +69,10 @@ P_BEFORE = const(29)
 GAIN_UL = const(30)
 OFF = const(31)
 ROLES = const(32)  # four values of this second
-STATE_N = const(36)
+LIQUID_MEAN_ACC = const(36)
+RESIDUAL_MEAN_ACC = const(37)
+SCALE_ACC = const(38)  # scale times 2**29; worth keeping over a restart, for it takes days to be found
+STATE_N = const(39)
 
 # Parameters.
 P_PUMP_CHANNEL = const(0)
@@ -90,7 +98,9 @@ C0_SUM = const(21)
 SHIFTS = const(22)
 ROLES_OF = const(40)
 WEIGHTS = const(58)
-PARAM_N = const(83)
+SWING_GAIN = const(83)  # 64 * 2**SWING_SHIFT / rms of what the modelled liquid does within hours, µL; 0 keeps scale
+SWING_SHIFT = const(84)
+PARAM_N = const(85)
 
 # Output: the residual and what moves in the loop, for the bank to scale its evidence by.
 RESIDUAL_UL = const(0)
@@ -105,6 +115,10 @@ OUT_N = const(7)
 DRIVE_MAX = const(4095)
 _FEATURE_MAX = const(65_535)
 _RESIDUAL_MAX_UL = const(1 << 20)
+_LIQUID_MAX_UL = const((1 << 20) - 1)
+_SCALE_MAX_ACC = const((1 << 28) - 1)
+_HOURS_SHIFT = const(14)  # means over 4.5 h part what swings from what goes
+_DAYS_SHIFT = const(8)  # of a product of 6 and 12 fractional bits: scale settles in 2**19 s, six days
 
 
 def take(state: ptr32, params: ptr32, x: ptr32) -> int:
@@ -228,11 +242,21 @@ def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
     if pressed < -16_383:
         pressed = -16_383
     state[P_BEFORE] = p
+    # P0 / P - 1 in Q20 by two steps of ten bits; P_LEAST keeps it below 3.
+    rest = (params[P0] - p) << 10  # 19b + 10b = 29b
+    by_p = rest // p
+    rest = rest - by_p * p
+    by_p = (by_p << 10) + (rest << 10) // p
     acc = acc + ((wall_acc - acc) >> 8) * params[GAS_FOLLOW_Q8]  # 22b + 8b = 30b
     if acc > 500_000_000:
         acc = 500_000_000
     if acc < -500_000_000:
         acc = -500_000_000
+    pressed = (pressed * (1024 + (by_p >> 10))) >> 10  # 14b + 12b
+    if pressed > 16_383:
+        pressed = 16_383
+    if pressed < -16_383:
+        pressed = -16_383
     acc = acc + pressed * params[ADIABATIC_ACC]  # 29b + 14b + 14b
     if acc > 500_000_000:
         acc = 500_000_000
@@ -240,11 +264,6 @@ def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
         acc = -500_000_000
     state[GAS_ACC] = acc
 
-    # P0 / P - 1 in Q20 by two steps of ten bits; P_LEAST keeps it below 3.
-    rest = (params[P0] - p) << 10  # 19b + 10b = 29b
-    by_p = rest // p
-    rest = rest - by_p * p
-    by_p = (by_p << 10) + (rest << 10) // p
     by_t = (((acc >> 13) - params[GAS_T0]) * params[INVERSE_T0]) >> 10  # 17b + 13b = 30b, Q20
     grown = by_p + by_t + (((by_p >> 8) * (by_t >> 8)) >> 4)  # 14b + 12b
     if grown > 4_194_303:
@@ -267,11 +286,59 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
     total = params[C0_SUM]
     for i in range(FEATURE_N):
         total = total + (state[i] >> 13) * params[WEIGHTS + i]
-    residual_ul = (total >> params[SUM_SHIFT]) - state[GAIN_UL]
+    liquid_ul = total >> params[SUM_SHIFT]
+    if liquid_ul > _LIQUID_MAX_UL:
+        liquid_ul = _LIQUID_MAX_UL
+    if liquid_ul < -_LIQUID_MAX_UL:
+        liquid_ul = -_LIQUID_MAX_UL
+    scale_acc = state[SCALE_ACC]
+    scale_q15 = scale_acc >> 14
+    # 14b + 14b, and the six bits below.
+    scaled_ul = ((liquid_ul >> 6) * scale_q15 + (((liquid_ul & 63) * scale_q15) >> 6)) >> 9
+    residual_ul = liquid_ul - scaled_ul - state[GAIN_UL]
     if residual_ul > _RESIDUAL_MAX_UL:
         residual_ul = _RESIDUAL_MAX_UL
     if residual_ul < -_RESIDUAL_MAX_UL:
         residual_ul = -_RESIDUAL_MAX_UL
+
+    # Normalised least mean squares, both clipped so that neither a burst nor a heat wave moves the scale by much.
+    if state[STARTED] == 1:
+        state[STARTED] = 2
+        state[LIQUID_MEAN_ACC] = liquid_ul << 8
+        state[RESIDUAL_MEAN_ACC] = residual_ul << 8
+    acc = state[LIQUID_MEAN_ACC]
+    acc = acc + (((liquid_ul << 8) - acc) >> _HOURS_SHIFT)  # 29b
+    state[LIQUID_MEAN_ACC] = acc
+    swing = liquid_ul - (acc >> 8)
+    acc = state[RESIDUAL_MEAN_ACC]
+    acc = acc + (((residual_ul << 8) - acc) >> _HOURS_SHIFT)
+    state[RESIDUAL_MEAN_ACC] = acc
+    left = residual_ul - (acc >> 8)
+    if swing > 524_287:
+        swing = 524_287
+    if swing < -524_287:
+        swing = -524_287
+    swing = (swing * params[SWING_GAIN]) >> params[SWING_SHIFT]  # 19b + 10b; Q6 of the rms
+    if swing > 256:
+        swing = 256
+    if swing < -256:
+        swing = -256
+    if left > 262_143:
+        left = 262_143
+    if left < -262_143:
+        left = -262_143
+    left = (left * params[SWING_GAIN]) >> (params[SWING_SHIFT] - 6)  # Q12
+    if left > 1024:
+        left = 1024
+    if left < -1024:
+        left = -1024
+    scale_acc = scale_acc + ((swing * left + 128) >> _DAYS_SHIFT)
+    if scale_acc > _SCALE_MAX_ACC:
+        scale_acc = _SCALE_MAX_ACC
+    if scale_acc < -_SCALE_MAX_ACC:
+        scale_acc = -_SCALE_MAX_ACC
+    state[SCALE_ACC] = scale_acc
+
     out[RESIDUAL_UL] = residual_ul
     out[DRIVE_HEAD] = state[HEAD_2] - state[HEAD_5]
     out[DRIVE_SOURCE_FAST] = state[SOURCE_4] - state[SOURCE_6]

@@ -150,7 +150,7 @@ def _bytes(text: str) -> bytes:
 def fields(config: Config) -> dict[str, int]:
     """Every number of a configuration by its name, e.g. `gas_ul`, `bank.limits[3]`."""
     named = {row[0]: int(getattr(config, row[0])) for row in TABLE}
-    words = [*config.residual, *config.bank, *config.burst]
+    words = [*config.residual, *config.bank, *config.burst, *config.estimate]
     if words:
         for name, first, n, _, _ in parameters.BOUNDS:
             for i in range(n):

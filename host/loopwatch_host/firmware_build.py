@@ -27,6 +27,7 @@ EMIT = {
     "loopwatch/burst.py": "kernel",
     "loopwatch/cusum.py": "kernel",
     "loopwatch/drivers/ads1115.py": "native",
+    "loopwatch/estimate.py": "kernel",
     "loopwatch/evidence.py": "kernel",
     "loopwatch/fixed.py": "viper",
     "loopwatch/kernels.py": "viper",

@@ -1,7 +1,7 @@
 """The board's detector on the laptop: its kernels compiled by numba, and whole logs run through them.
 
-The source is the firmware's own (`loopwatch.residual`, `bank`, `burst`), so a log replayed here gives what the board
-gives, to the bit. Arrays are int32; x has a row a second, columns as sample.CHANNELS.
+The source is the firmware's own (`loopwatch.residual`, `bank`, `estimate`, `burst`), so a log replayed here gives what
+the board gives, to the bit. Arrays are int32; x has a row a second, columns as sample.CHANNELS.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from loopwatch import bank, burst, residual
+from loopwatch import bank, burst, estimate, residual
 
 Ints = npt.NDArray[np.int32]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -29,6 +29,8 @@ gas: Any = compiled(residual.gas)
 weigh: Any = compiled(residual.weigh)
 scale: Any = compiled(bank.scale)
 judge: Any = compiled(bank.judge)
+pick: Any = compiled(bank.pick)
+estimated: Any = compiled(estimate.estimate)
 burst_step: Any = compiled(burst.step)
 
 _SCORES, _MEMBER_N, _OUT_N, _FEATURE_N = bank.SCORES, bank.MEMBER_N, residual.OUT_N, residual.FEATURE_N

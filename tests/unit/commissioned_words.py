@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from loopwatch import bank, residual
-from loopwatch_host.commission import bursts, fit, thresholds
+from loopwatch_host.commission import bursts, estimates, fit, thresholds
 
 
 def words(seed: int = 7, gas_ul: int = 150_000) -> list[int]:
-    """Parameters of residual, bank and burst for a loop at 1.5 bar; another seed gives other weights and limits."""
+    """Parameters of all kernels for a loop at 1.5 bar; another seed gives other weights and limits."""
     rng = np.random.default_rng(seed)
     shape = fit.Shape(gas_ul=gas_ul, p0_pa=150_000, head_pa=35_000, gas_c=30)
     weights = fit.Fit(rng.normal(0, 1, residual.FEATURE_N), -2_000.0)
     limits = thresholds.unlimited(gas_ul)
     limits[bank.HOLD_WEIGHTS : bank.GROUPS] = rng.integers(0, 16_384, bank.GROUP_N * bank.HOLD_N)
     limits[bank.LIMITS : bank.LIMITS + bank.MEMBER_N] = rng.integers(2**18, 2**29, bank.MEMBER_N)
-    parts = fit.parameters(shape, weights), limits, bursts.parameters(shape, 250.0, 2.0)
-    return [int(word) for part in parts for word in part]
+    parts = fit.parameters(shape, weights), limits, bursts.parameters(shape, 250.0, 2.0, 0.0)
+    stray = estimates.parameters(np.cumsum(rng.normal(0, 5, 100_000)).astype(np.int32), 40.0)
+    return [int(word) for part in (*parts, stray) for word in part]

@@ -11,6 +11,7 @@ def run(x, residual_params, bank_params, number=None):
     make = number or int
     residual_state = [make(0)] * residual.STATE_N
     bank_state = [make(0)] * bank.STATE_N
+    bank_state[bank.STARTED] = make(bank.SETTLED_S)  # evidence counts from the first row
     out = [make(0)] * residual.OUT_N
     results = []
     for i in range(len(x)):

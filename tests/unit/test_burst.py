@@ -11,6 +11,8 @@ from loopwatch_host.commission import bursts, fit
 
 NOISE_PA = 250.0
 SHAPE = fit.Shape(gas_ul=150_000, p0_pa=150_000, head_pa=35_000, gas_c=30)
+# By hand: 1 mL/bar of discharge hose against 150 mL of gas, adiabatic at 1.5 bar, and 2 mL/bar of other hoses.
+HOSE = 1.0 / (150 / (1.4 * 1.5) + 2.0)
 
 
 def samples(loop_run, rng, n):
@@ -33,7 +35,7 @@ def first_alarm_s(rows, params, state):
 @pytest.mark.parametrize(("hole_mm", "within_s"), [(0.8, 1.0), (1.5, 0.4)])
 def test_a_hole_is_seen_within_a_second_wherever_in_the_second_it_opens(hole_mm, within_s):
     rng = np.random.default_rng(4)
-    params = bursts.parameters(SHAPE, NOISE_PA, 2.0)
+    params = bursts.parameters(SHAPE, NOISE_PA, 2.0, HOSE)
     delays = []
     for _ in range(20):
         loop_run, state = plant.Plant(plant.LoopParams()), np.zeros(burst.STATE_N, np.int32)
@@ -46,7 +48,7 @@ def test_a_hole_is_seen_within_a_second_wherever_in_the_second_it_opens(hole_mm,
 
 def test_starts_and_stops_of_the_pump_and_load_steps_are_no_burst():
     rng = np.random.default_rng(5)
-    params = bursts.parameters(SHAPE, NOISE_PA, 2.0)
+    params = bursts.parameters(SHAPE, NOISE_PA, 2.0, HOSE)
     loop_run, state = plant.Plant(plant.LoopParams()), np.zeros(burst.STATE_N, np.int32)
     for turn in range(30):
         loop_run.inputs[plant.PUMP_SPEED] = (0.0, 1.0, 0.6)[turn % 3]
@@ -57,7 +59,7 @@ def test_starts_and_stops_of_the_pump_and_load_steps_are_no_burst():
 @pytest.mark.parametrize("seed", range(6))
 def test_the_burst_kernel_stays_inside_small_integers_and_its_twin_agrees(seed):
     rng = np.random.default_rng(seed)
-    params = bursts.parameters(SHAPE, NOISE_PA * (seed + 1), 2.0 * (seed + 1), hose_ml_bar=float(seed))
+    params = bursts.parameters(SHAPE, NOISE_PA * (seed + 1), 2.0 * (seed + 1), seed / 6)
     rows = rng.integers(-(2**28), 2**28, (400, 6)).astype(np.int32)
     rows[::2] = rows[1::2] % 2_000_000
     state = np.zeros(burst.STATE_N, np.int32)
@@ -77,3 +79,18 @@ def test_noise_is_measured_in_the_log_robustly():
     draws = np.sort(rng.normal(0, NOISE_PA, (len(x), 10)), axis=1)[:, 2:8].mean(1)
     x[:, 0] = np.round(150_000 + 3_000 * np.sin(np.arange(len(x)) / 700) + draws)
     assert bursts.white_pa(x) == pytest.approx(NOISE_PA, rel=0.05)
+
+
+def test_what_the_discharge_hose_takes_is_found_in_the_starts_of_a_log():
+    rng = np.random.default_rng(8)
+    loop_run, x = plant.Plant(plant.LoopParams()), np.zeros((3_600, 6), np.int32)
+    for second in range(len(x)):
+        loop_run.inputs[plant.PUMP_SPEED] = (0.0, 1.0, 0.6)[second // 200 % 3]
+        for _ in range(10):
+            loop_run.step()
+        x[second, 0] = round(loop_run.p_static_pa + rng.normal(0, NOISE_PA / 3))
+        x[second, 1] = round(loop_run.p_pump_pa + rng.normal(0, NOISE_PA / 3))
+    # In three seconds coolant of other warmth begins to move as well: a tenth of a millilitre here.
+    assert bursts.hose_part(x, SHAPE) == pytest.approx(HOSE, rel=0.3)
+    x[:, 1] = x[:, 0] + 30_000  # a pump that never changes says nothing
+    assert bursts.hose_part(x, SHAPE) == 0.0

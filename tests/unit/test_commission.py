@@ -96,13 +96,21 @@ def test_what_a_short_log_cannot_support_is_advisory_and_said(made):
     assert any("advisory" in text for text in made.caveats)
 
 
-def test_a_smaller_budget_makes_wider_limits(three_days):
+def test_the_fewer_false_alarms_are_allowed_the_later_every_member_alarms(three_days):
     shape, folds = fit.searched(three_days, fit.shape_of(three_days, 150_000))
     out = thresholds.validated(three_days, shape, folds)
-    wide = thresholds.made(out, 150_000, 2.0, thresholds.rule_for(3, 0.1))
-    usual = thresholds.made(out, 150_000, 2.0, thresholds.rule_for(3, 1.0))
-    limits = slice(bank.LIMITS + 2, bank.LIMITS + 10)
-    assert wide[limits].sum() > usual[limits].sum()
+    before = np.zeros(bank.MEMBER_N)
+    for alarms_per_year in (20.0, 5.0, 1.0, 0.2, 0.05):
+        # Fourteen days' rule, so that no member is advisory.
+        p = thresholds.made(out, 150_000, 2.0, thresholds.rule_for(14, alarms_per_year))
+        delays = []
+        for i, (ml_h, *_) in enumerate(thresholds.MEMBERS):
+            limit_ul, ul_s = p[bank.LIMITS + i] / 2**14, ml_h / 3.6
+            lag = int(p[bank.LEVEL_SHIFTS + i])
+            delays.append(thresholds.ramp_delay_s(2 * ul_s, ul_s, limit_ul, lag) if ul_s else limit_ul)
+        assert (np.array(delays) >= before).all()
+        assert sum(delays) > sum(before)
+        before = np.array(delays)
 
 
 def test_one_temperature_and_the_vessels_pressure_are_enough_and_cost_what_they_cost(three_days, made):

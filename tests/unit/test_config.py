@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strict_int import StrictInt
 
-from loopwatch import bank, burst, parameters, residual, sample
+from loopwatch import bank, burst, estimate, parameters, residual, sample
 from loopwatch.config import LAYOUT_N, TABLE, Config, decode
 from loopwatch_host.commission.thresholds import NEVER
 
@@ -44,7 +44,7 @@ def test_a_setting_that_does_not_exist_is_refused_by_name():
 
 
 def test_words_and_the_mark_of_commissioning_come_together_or_not_at_all():
-    with pytest.raises(ValueError, match="words: 0, must be 227"):
+    with pytest.raises(ValueError, match="words: 0, must be 247"):
         Config(commissioned=1)
     with pytest.raises(ValueError, match="commissioned=0: must be 1"):
         Config(WORDS)
@@ -54,7 +54,7 @@ def test_the_crc_is_that_of_layout_scalars_and_words_with_the_lowest_byte_first(
     made = Config(WORDS, gas_ul=200_000, commissioned=1)
     given = {"gas_ul": 200_000, "commissioned": 1}
     scalars = [given.get(row[0], row[1]) for row in TABLE]
-    content = struct.pack(f"<{3 + len(TABLE) + 227}i", LAYOUT_N, len(TABLE), *scalars, 227, *WORDS)
+    content = struct.pack(f"<{3 + len(TABLE) + 247}i", LAYOUT_N, len(TABLE), *scalars, 247, *WORDS)
     assert made.content() == content
     crc = made.crc()
     assert (crc.hi << 16 | crc.lo) == zlib.crc32(content)
@@ -68,7 +68,7 @@ def test_what_is_encoded_comes_back(data):
     made = Config(WORDS if with_words else (), commissioned=int(with_words), **given)
     back = decode(made.content())
     assert [getattr(back, row[0]) for row in TABLE] == [getattr(made, row[0]) for row in TABLE]
-    assert [*back.residual, *back.bank, *back.burst] == (WORDS if with_words else [])
+    assert [*back.residual, *back.bank, *back.burst, *back.estimate] == (WORDS if with_words else [])
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,9 @@ def test_bytes_that_are_no_configuration_are_refused_with_the_reason(content, re
 
 
 def test_the_places_of_the_words_are_those_of_the_kernels():
-    sizes = (residual.PARAM_N, bank.PARAM_N, burst.PARAM_N)
-    assert (sizes[0], sum(sizes[:2]), sum(sizes)) == (parameters.BANK, parameters.BURST, parameters.WORD_N)
+    sizes = (residual.PARAM_N, bank.PARAM_N, burst.PARAM_N, estimate.PARAM_N)
+    places = (parameters.BANK, parameters.BURST, parameters.ESTIMATE, parameters.WORD_N)
+    assert tuple(sum(sizes[: i + 1]) for i in range(4)) == places
     bounded = [place for _, first, n, *_ in parameters.BOUNDS for place in range(first, first + n)]
     assert sorted(bounded) == list(range(parameters.WORD_N)), "every word has one bound"
 
@@ -149,8 +150,9 @@ def strict(values) -> list[int]:
 def test_kernels_on_accepted_words_stay_inside_the_boards_integers(seed):
     rng = np.random.default_rng(seed)
     taken = Config(any_words(rng), commissioned=1)
-    part = [strict(words) for words in (taken.residual, taken.bank, taken.burst)]
+    part = [strict(words) for words in (taken.residual, taken.bank, taken.burst, taken.estimate)]
     rs, bs, us, out = (strict([0] * n) for n in (residual.STATE_N, bank.STATE_N, burst.STATE_N, residual.OUT_N))
+    picked, told = strict([0] * bank.PICKED_N), strict([0] * estimate.OUT_N)
     usual = np.array([150_000, 185_000, 40_000, 30_000, 25_000, 5_000])
     for i in range(12):
         x = usual + rng.integers(-4_000, 4_000, 6) if i % 3 else rng.integers(-(2**28), 2**28, 6)
@@ -161,6 +163,8 @@ def test_kernels_on_accepted_words_stay_inside_the_boards_integers(seed):
         bank.scale(bs, part[1], out)
         bank.judge(bs, part[1], out[0])
         burst.step(us, part[2], row)
+        if bank.pick(bs, part[1], picked) >= 0:
+            estimate.estimate(picked, part[3], told)
 
 
 def test_a_member_that_never_alarms_is_inside_the_bounds():

@@ -39,6 +39,7 @@ ROAD = (
     "residual",
     "bank",
     "burst",
+    "estimate",
     "parameters",
     "config",
     "settings",

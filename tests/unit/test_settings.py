@@ -41,7 +41,7 @@ def test_what_was_saved_is_in_force_after_a_restart_word_for_word(pushed: Path) 
     with power(pushed, FOR_EVER):
         Settings().save(NEW.content())
         found = Settings().load()
-    assert [*found.residual, *found.bank, *found.burst] == WORDS
+    assert [*found.residual, *found.bank, *found.burst, *found.estimate] == WORDS
     assert found.content() == NEW.content()
     assert found.fault == ""
 

@@ -22,6 +22,8 @@ FLOOR_ML = 0.3
 FLOOR_ML_L = 0.3
 SAMPLES_PER_S = 10
 SAMPLE_N = 864_000
+STEP_S = 3  # a step of the head is over in this
+STEP_PART = 0.2
 TRIMMED = 1.05  # a second's six of ten, against the mean of all ten
 
 
@@ -31,12 +33,31 @@ def white_pa(x: Ints) -> float:
     return float(np.median(bend)) / 0.6745 / math.sqrt(6) * math.sqrt(SAMPLES_PER_S) / TRIMMED
 
 
-def parameters(shape: Shape, noise_pa: float, litres: float, hose_ml_bar: float = 0.0) -> Ints:
-    """The burst kernel's parameters for a loop; hose_ml_bar: what the discharge side takes in by the pump's head."""
+def hose_part(x: Ints, shape: Shape) -> float:
+    """Pa that the vessel falls by at once for a Pa of the pump's head: what the discharge hose takes in.
+
+    By least squares over the seconds of a log in which the head steps by a fifth of its reference or more.
+    """
+    pump = shape.channels[0]
+    if pump == ABSENT or shape.head_pa <= 0:
+        return 0.0
+    vessel = x[:, 0].astype(np.float64)
+    head = np.maximum(x[:, pump] - vessel, 0.0)
+    steps = head[STEP_S:] - head[:-STEP_S]
+    falls = vessel[:-STEP_S] - vessel[STEP_S:]
+    moving = np.abs(steps) > STEP_PART * shape.head_pa
+    if moving.sum() < STEP_S:
+        return 0.0
+    part = float((steps[moving] @ falls[moving]) / (steps[moving] @ steps[moving]))
+    return min(max(part, 0.0), 0.99)
+
+
+def parameters(shape: Shape, noise_pa: float, litres: float, hose: float) -> Ints:
+    """The burst kernel's parameters for a loop; hose: hose_part() of its log."""
     p = np.zeros(burst.PARAM_N, np.int32)
     pa_per_ml = 1.4 * shape.p0_pa / (shape.gas_ul / 1000)  # adiabatic
     p[burst.P_PUMP_CHANNEL] = max(shape.channels[0], 0) if shape.channels[0] != ABSENT else 0
-    p[burst.HOSE_Q12] = min(max(round(-hose_ml_bar * 1e-5 * pa_per_ml * 4096), -4095), 4095)
+    p[burst.HOSE_Q12] = round(hose * 4096)
     for i, (ml_h, n) in enumerate(MEMBERS):
         p[burst.LEVEL_SHIFTS + i] = n
         p[burst.ALLOWANCES + i] = round(64 * ml_h / 3600 / SAMPLES_PER_S * pa_per_ml)

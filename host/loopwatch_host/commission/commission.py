@@ -12,7 +12,7 @@ import numpy.typing as npt
 from loopwatch import bank, residual
 
 from .. import twin
-from . import bursts, checks, fit, thresholds
+from . import bursts, checks, estimates, fit, thresholds
 from .fit import Floats, Ints
 from .log import Log
 from .record import Commissioned
@@ -58,11 +58,13 @@ def commissioned(
     seed = zlib.crc32(residual_params.tobytes())
     curve = detectability(out, bank_params, seed)
     raw_ul = raw_rms_ul(log.x, shape)
+    board = scalars(shape, residual_params, liquid_ml)
     progress(4, 4)
     return Commissioned(
         residual_params,
         bank_params,
-        bursts.parameters(shape, bursts.white_pa(log.x), litres),
+        bursts.parameters(shape, bursts.white_pa(log.x), litres, bursts.hose_part(log.x, shape)),
+        estimates.parameters(out[:, 0], board["reserve_ul"] / 1000),
         liquid_ml,
         gas_ul / 1000,
         log.days,
@@ -71,7 +73,7 @@ def commissioned(
         raw_ul,
         caveats,
         curve,
-        scalars(shape, residual_params, liquid_ml),
+        board,
     )
 
 
@@ -113,7 +115,7 @@ def detectability(out: Ints, params: Ints, seed: int) -> list[dict[str, Any]]:
     last = len(out) - CURVE_LONGEST_S
     if last <= 1:
         return []
-    onsets: npt.NDArray[np.int64] = np.sort(rng.integers(0, last, CURVE_ONSETS_N))
+    onsets: npt.NDArray[np.int64] = np.sort(rng.integers(min(bank.SETTLED_S, last - 1), last, CURVE_ONSETS_N))
     delays = np.zeros((len(CURVE_ML_H), len(onsets)))
     state, at = twin.bank_state(), 0
     for j, onset in enumerate(onsets.tolist()):

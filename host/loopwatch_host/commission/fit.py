@@ -29,6 +29,8 @@ ABSENT = -1
 CURVES_K = (0.0, 0.0025, 0.004, 0.0055, 0.0075, 0.0105, 0.0145, 0.0185, 0.024, 0.03)
 STANDING_FLOWS_Q8 = (0, 2, 5, 9, 13)
 GAS_TAUS_S = (20.0, 30.0, 40.0, 55.0, 80.0)
+SWING_MEAN_S = 2**14  # as the kernel's
+LEAST_SWING_UL = 500.0
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,14 @@ class Shape:
 
 @dataclass(frozen=True)
 class Fit:
-    """Weights for a Shape; µL per feature unit, float."""
+    """Weights for a Shape; µL per feature unit, float.
+
+    swing_ul: rms of the modelled liquid about its mean of some hours; 0 holds the model's scale where it is.
+    """
 
     weights: Floats
     c0_ul: float
+    swing_ul: float = 0.0
 
 
 def shape_of(x: Ints, gas_ul: int, channels: tuple[int, int, int, int] = (1, 2, 3, 4)) -> Shape:
@@ -126,6 +132,11 @@ def put_weights(p: Ints, fit: Fit) -> None:
     p[residual.SUM_SHIFT] = shift
     p[residual.C0_SUM] = round(fit.c0_ul * 2**shift)
     p[residual.WEIGHTS : residual.WEIGHTS + residual.FEATURE_N] = weights
+    p[residual.SWING_SHIFT] = 6
+    if fit.swing_ul > 0:
+        swing_ul = max(fit.swing_ul, LEAST_SWING_UL)
+        p[residual.SWING_SHIFT] = math.floor(math.log2(1023 * swing_ul / 64))
+        p[residual.SWING_GAIN] = round(64 / swing_ul * 2 ** int(p[residual.SWING_SHIFT]))
 
 
 def features(x: Ints, shape: Shape) -> tuple[Floats, Floats]:
@@ -154,15 +165,16 @@ class Folds:
         sides = [z[part].T @ gain_ul[part] for part in parts]
         gram, side = np.sum(grams, axis=0), np.sum(sides, axis=0)
         self._ridge = ridge
+        self._f, self._gain_ul = f, gain_ul
         self.whole = self._solved(gram, side)
         self.fits = [self._solved(gram - g, side - s) for g, s in zip(grams, sides, strict=True)]
-        self._f, self._gain_ul = f, gain_ul
 
     def _solved(self, gram: Floats, side: Floats) -> Fit:
         gram = gram + self._ridge * gram[-1, -1] * np.diag([1.0] * (len(gram) - 1) + [0.0])
         beta = np.linalg.solve(gram, side)
         weights = beta[:-2] / self._scale
-        return Fit(weights, float(beta[-1] - self._mean @ weights))
+        c0_ul = float(beta[-1] - self._mean @ weights)
+        return Fit(weights, c0_ul, swing_ul(self._f @ weights))
 
     def joined(self) -> list[Fit]:
         """The folds' fits with their constants moved so that each begins where the one before it ends."""
@@ -180,6 +192,16 @@ class Folds:
         for fit, a, b in zip(self.joined(), self.edges, self.edges[1:], strict=False):
             r[a:b] = self._f[a:b] @ fit.weights + fit.c0_ul - self._gain_ul[a:b]
         return r
+
+
+@twin.compiled
+def swing_ul(liquid_ul: Floats) -> float:
+    """rms of a row every EVERY_S seconds about its exponential mean."""
+    mean, total = liquid_ul[0], 0.0
+    for value in liquid_ul:
+        mean += (value - mean) * (EVERY_S / SWING_MEAN_S)
+        total += (value - mean) ** 2
+    return float(math.sqrt(total / len(liquid_ul)))
 
 
 def unrest(r_ul: Floats) -> float:

@@ -1,8 +1,8 @@
 """A configuration as a TOML file for people, which holds the board's integers, sealed with their CRC.
 
-[board] has the scalars of loopwatch.config.TABLE, [words] the parameters of the kernels residual, bank and burst as
-commissioning finds them, crc is the board's own of both; the rest of the file says what they mean. A file whose
-integers don't match their CRC is refused, unless it says crc = "" because a person has changed it.
+[board] has the scalars of loopwatch.config.TABLE, [words] the parameters of the kernels residual, bank, burst and
+estimate as commissioning finds them, crc is the board's own of both; the rest of the file says what they mean. A file
+whose integers don't match their CRC is refused, unless it says crc = "" because a person has changed it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loopwatch import bank, burst, config, residual
+from loopwatch import bank, burst, config, estimate, residual
 
 from ..errors import UsageError
 
@@ -29,8 +29,8 @@ else:
     import tomli as tomllib
 
 LAYOUT_N = config.LAYOUT_N
-WORD_N = residual.PARAM_N + bank.PARAM_N + burst.PARAM_N
-KERNELS = ("residual", "bank", "burst")
+KERNELS = ("residual", "bank", "burst", "estimate")
+KERNEL_WORDS_N = [residual.PARAM_N, bank.PARAM_N, burst.PARAM_N, estimate.PARAM_N]
 
 
 class RecordError(UsageError):
@@ -41,13 +41,14 @@ class RecordError(UsageError):
 class Commissioned:
     """The settings of one loop's detector, and what they were made from.
 
-    residual, bank, burst: parameters of the kernels. curve: detectability, one row per leak rate. board: scalars of
-    config.TABLE that are not the default.
+    residual, bank, burst, estimate: parameters of the kernels. curve: detectability, one row per leak rate. board:
+    scalars of config.TABLE that are not the default.
     """
 
     residual: Ints
     bank: Ints
     burst: Ints
+    estimate: Ints
     liquid_ml: float
     gas_ml: float
     days: float
@@ -61,7 +62,7 @@ class Commissioned:
     @property
     def words(self) -> Ints:
         """All integers in the order of the board's record."""
-        return np.concatenate([self.residual, self.bank, self.burst])
+        return np.concatenate([self.residual, self.bank, self.burst, self.estimate])
 
     @property
     def config(self) -> config.Config:
@@ -171,6 +172,7 @@ def load(path: Path) -> Commissioned:
             np.array(of.residual, np.int32),
             np.array(of.bank, np.int32),
             np.array(of.burst, np.int32),
+            np.array(of.estimate, np.int32),
             liquid_ml=float(loop.get("liquid_ml", of.liquid_ul / 1000)),
             gas_ml=float(loop.get("gas_ml", of.gas_ul / 1000)),
             days=float(log.get("days", 0.0)),
@@ -204,15 +206,21 @@ def _config(path: Path, data: dict[str, Any]) -> config.Config:
     if layout_n not in (1, LAYOUT_N):
         raise RecordError(f"{path}: has layout {layout_n}, this version reads 1 and {LAYOUT_N}: commission again")
     try:
-        parts = [[int(word) for word in data["words"][name]] for name in KERNELS] if "words" in data else [[], [], []]
+        parts = (
+            [[int(word) for word in data["words"][name]] for name in KERNELS]
+            if "words" in data
+            else [[] for _ in KERNELS]
+        )
         # Layout 1 had words and volumes, and no table of scalars.
         board = data["board"] if layout_n == LAYOUT_N else _layout_1(data)
         if not all(type(value) is int for value in board.values()):
             raise RecordError(f"{path}: [board] holds something else than whole numbers")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordError(f"{path}: is no configuration ({error} is missing or wrong)") from None
-    if "words" in data and [len(part) for part in parts] != [residual.PARAM_N, bank.PARAM_N, burst.PARAM_N]:
-        raise RecordError(f"{path}: has {sum(map(len, parts))} words, {WORD_N} are needed: the file is cut")
+    if "words" in data and [len(part) for part in parts] != KERNEL_WORDS_N:
+        raise RecordError(
+            f"{path}: has {sum(map(len, parts))} words, {sum(KERNEL_WORDS_N)} are needed: the file is cut"
+        )
     words = [word for part in parts for word in part]
     try:
         of = config.Config(words, **board)

@@ -9,7 +9,7 @@ Thresholds: inflated replay. Each member runs over the log with its allowance di
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,28 +44,47 @@ LEVEL_FIRST = 10
 
 @dataclass(frozen=True)
 class Rule:
-    """How thresholds are made: replay inflated by this, floors in mL and mL per litre, members that stay advisory."""
+    """How thresholds are made: replay inflated by this, floors in mL and mL per litre, members that stay advisory.
 
-    inflation: float = 1.7
-    level_inflation: float = 3.0
+    Members of 2 mL/h and less add up hours, of which a log holds few: they and the level members have their own.
+    """
+
+    inflation: float = 1.6
+    slow_inflation: float = 2.2
+    level_inflation: float = 1.9
     floor_ml: float = 0.05
     floor_ml_l: float = 0.03
     scheduled: bool = True
     slow_advisory: bool = False
 
+    def of(self, member: int) -> float:
+        """The inflation of a member."""
+        if member >= LEVEL_FIRST:
+            return self.level_inflation
+        return self.slow_inflation if member < SLOW_N else self.inflation
+
 
 def rule_for(days: float, alarms_per_year: float = 1.0) -> Rule:
     """The rule for a log of this length; what short logs can't support is advisory.
 
-    Another budget than one alarm a year moves the limits by what their exponential tails make of it, a seventh of
-    the limit for each factor of e.
+    Another budget than one alarm a year moves limits and floors by what the limits' exponential tails make of it, a
+    seventh of the limit for each factor of e.
     """
     stretch = max(0.6, 1 - math.log(alarms_per_year) / 7)
     if days >= 10:
-        return Rule(1.7 * stretch, 3.0 * stretch)
-    if days >= 2.5:
-        return Rule(2.5 * stretch, 4.0 * stretch, floor_ml_l=0.1, slow_advisory=True)
-    return Rule(3.0 * stretch, 5.0 * stretch, floor_ml_l=0.1, slow_advisory=True)
+        rule = Rule()
+    elif days >= 2.5:
+        rule = Rule(2.5, 2.5, 4.0, floor_ml_l=0.1, slow_advisory=True)
+    else:
+        rule = Rule(3.0, 3.0, 5.0, floor_ml_l=0.1, slow_advisory=True)
+    return replace(
+        rule,
+        inflation=rule.inflation * stretch,
+        slow_inflation=rule.slow_inflation * stretch,
+        level_inflation=rule.level_inflation * stretch,
+        floor_ml=rule.floor_ml * stretch,
+        floor_ml_l=rule.floor_ml_l * stretch,
+    )
 
 
 def allowance_acc(ml_h: float) -> int:
@@ -146,7 +165,7 @@ def limits(p: Ints, out: Ints, litres: float, rule: Rule) -> None:
     """Choose each member's shift and set its limit in p."""
     trial = p.copy()
     for i, member in enumerate(MEMBERS):
-        trial[bank.ALLOWANCES + i] = allowance_acc(member[0] / rule.inflation)
+        trial[bank.ALLOWANCES + i] = allowance_acc(member[0] / rule.of(i))
     best = [math.inf] * len(MEMBERS)
     for choice in range(max(len(member[3]) for member in MEMBERS)):
         for i, member in enumerate(MEMBERS):
@@ -156,8 +175,7 @@ def limits(p: Ints, out: Ints, litres: float, rule: Rule) -> None:
         for i, (ml_h, _, _, shifts) in enumerate(MEMBERS):
             n = shifts[min(choice, len(shifts) - 1)]
             ul_s = ml_h * 1000 / 3600
-            inflation = rule.level_inflation if i >= LEVEL_FIRST else rule.inflation
-            h_ul = inflation * most[i] / 2**14
+            h_ul = rule.of(i) * most[i] / 2**14
             floor_ul = 1000 * max(rule.floor_ml, rule.floor_ml_l * litres)
             h_ul = max(h_ul, floor_ul, ul_s * 2**n / 2)
             delay_s = ramp_delay_s(2 * ul_s, ul_s, h_ul, n) if ul_s else h_ul

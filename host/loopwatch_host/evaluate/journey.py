@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from loopwatch import burst
+
 from .. import twin
 from ..bench import plant
 from .family import Member, SensorParams, UseParams
@@ -32,6 +34,7 @@ _SPEED, _LOAD, _AMBIENT = plant.PUMP_SPEED, plant.LOAD_W, plant.AMBIENT_C
 _PRESSURE, _SOURCE, _RADIATOR, _TANK = plant.PRESSURE_PA, plant.SOURCE_C, plant.RADIATOR_C, plant.TANK_C
 _HEAD, _DOME = plant.P_HEAD_PA, plant.P_DOME_AMBIENT
 _STEP_MDEGC = 7.8125
+_BURST_SCORES = burst.SCORES
 
 
 @dataclass
@@ -173,6 +176,38 @@ class Run(NamedTuple):
         return float(self.state[plant.LOST_M3]) * 1e6
 
 
+class Bursts(NamedTuple):
+    """The burst path under way: memory and parameters of its kernel, a sample's channels, rms noise of one in Pa.
+
+    Without noise nobody listens.
+    """
+
+    state: Ints
+    params: Ints
+    tenth: Ints
+    noise_pa: Floats
+
+    def copy(self) -> Bursts:
+        """The same moment, to be run on apart."""
+        return Bursts(self.state.copy(), self.params, self.tenth.copy(), self.noise_pa)
+
+
+def listening(params: Ints, noise_pa: float) -> Bursts:
+    """The burst path with these parameters, not started; noise_pa: rms of a 10 Hz sample."""
+    return Bursts(np.zeros(burst.STATE_N, np.int32), params, np.zeros(6, np.int32), np.array([noise_pa]))
+
+
+def unheard() -> Bursts:
+    """No burst path."""
+    return listening(np.zeros(burst.PARAM_N, np.int32), 0.0)
+
+
+@twin.compiled
+def seeded(seed: int) -> None:
+    """Begin the noise of the 10 Hz samples."""
+    np.random.seed(seed)
+
+
 def begun(member: Member, journey: Journey) -> Run:
     """The loop settled at the journey's start."""
     load, speed, ambient = (float(value) for value in journey.inputs[0])
@@ -184,16 +219,29 @@ def begun(member: Member, journey: Journey) -> Run:
 
 
 @twin.compiled
-def second(run: Run, given: Singles, added: Singles, x: Ints) -> None:
-    """Move a loop on by a second and report its channels into x (Pa, Pa, m°C × 3)."""
+def second(run: Run, given: Singles, added: Singles, x: Ints, bursts: Bursts) -> int:
+    """Move a loop on by a second and report its channels into x (Pa, Pa, m°C × 3).
+
+    Returns the first tenth in which the burst path alarms, 0 when none does. Its ten samples see their own noise.
+    """
     state, params, inputs, pockets, sensor = run
+    burst_at, burst_params, tenth, noise_pa = bursts
     inputs[_LOAD] = given[0]
     inputs[_SPEED] = given[1]
     inputs[_AMBIENT] = given[2]
+    dome = state[_TANK] + params[_DOME] * (given[2] - state[_TANK])
+    body = sensor[0] * (dome - 25.0)
+    rise = params[_HEAD] * given[1] * given[1]
     pressure = 0.0
-    for _ in range(STEPS_PER_S):
+    burst = 0
+    for i in range(STEPS_PER_S):
         plant_step(state, params, inputs, 0.1)
         pressure += state[_PRESSURE]
+        if noise_pa[0] > 0:
+            tenth[0] = round(state[_PRESSURE] + body + noise_pa[0] * np.random.standard_normal())
+            tenth[1] = round(state[_PRESSURE] + body + rise + noise_pa[0] * np.random.standard_normal())
+            if twin.burst_step(burst_at, burst_params, tenth) != 0 and burst == 0:
+                burst = i + 1
     pressure /= STEPS_PER_S
     dome = state[_TANK] + params[_DOME] * (given[2] - state[_TANK])
     pockets[0] += sensor[1] * (state[_SOURCE] - pockets[0])
@@ -201,21 +249,33 @@ def second(run: Run, given: Singles, added: Singles, x: Ints) -> None:
     pockets[2] += sensor[1] * (dome - pockets[2])
     body = sensor[0] * (dome - 25.0)
     x[0] = round(pressure + body + added[0])
-    x[1] = round(pressure + params[_HEAD] * given[1] * given[1] + body + added[1])
+    x[1] = round(pressure + rise + body + added[1])
     for i in range(3):
         steps = round((pockets[i] * 1000 + added[2 + i]) / _STEP_MDEGC)
         x[2 + i] = round(steps * _STEP_MDEGC)
+    return burst
 
 
 @twin.compiled
-def seconds(run: Run, given: Singles, added: Singles, x: Ints) -> None:
-    """Move a loop on by as many seconds as given has rows."""
+def seconds(run: Run, given: Singles, added: Singles, x: Ints, bursts: Bursts, at_s: Ints) -> int:
+    """Move a loop on by as many seconds as given has rows; rows of bursts' alarms into at_s, returns their number."""
+    n = 0
     for i in range(given.shape[0]):
-        second(run, given[i], added[i], x[i])
+        if second(run, given[i], added[i], x[i], bursts) != 0:
+            if n < at_s.shape[0]:
+                at_s[n] = i
+            n += 1
+            bursts.state[_BURST_SCORES:] = 0
+    return n
 
 
 def log(run: Run, journey: Journey, first: int, last: int) -> Ints:
-    """The channels of the journey's seconds first to last, and the loop moved on."""
-    x = np.zeros((last - first, 6), np.int32)
-    seconds(run, journey.inputs[first:last], journey.added[first:last], x)
-    return x
+    """The channels of the journey's seconds first to last, and the loop moved on; nobody listens for bursts."""
+    return watched(run, journey, first, last, unheard())[0]
+
+
+def watched(run: Run, journey: Journey, first: int, last: int, bursts: Bursts) -> tuple[Ints, list[int]]:
+    """The same with the burst path listening: the channels, and the rows in which it alarmed."""
+    x, at_s = np.zeros((last - first, 6), np.int32), np.zeros(10_000, np.int32)
+    n = seconds(run, journey.inputs[first:last], journey.added[first:last], x, bursts, at_s)
+    return x, at_s[: min(n, len(at_s))].tolist()

@@ -12,7 +12,7 @@ from loopwatch import bank, residual
 
 from .. import twin
 from ..bench import plant
-from ..commission import fit, thresholds
+from ..commission import bursts, fit, thresholds
 from . import journey, peers
 from .family import Member
 from .journey import DAY_S, Floats, Ints, Run, Singles
@@ -21,14 +21,18 @@ from .journey import DAY_S, Floats, Ints, Run, Singles
 RATES = ((1.0, 2 * DAY_S), (2.0, DAY_S), (10.0, 12 * 3600), (60.0, 2 * 3600), (600.0, 1800), (6000.0, 300))
 HOLES = ((0.8, 300),)
 
+BURST_BIT = 1 << bank.MEMBER_N
+
 _OUT_N = residual.OUT_N
+_LOST = plant.LOST_M3
 
 
 @dataclass
 class Outcome:
     """What a loop's trial gave.
 
-    limits_ml: each member's. alarms: leak-free ones, (second of the watch, bits). delays: per leak's name, (delay s or
+    limits_ml: each member's. alarms: leak-free ones, (second of the watch, bits: the bank's members, then the burst
+    path as BURST_BIT). delays: per leak's name, (delay s or
     nan, lost mL, whether the pump stood at the onset, bits).
     """
 
@@ -50,28 +54,35 @@ class Watch(NamedTuple):
     residual_params: Ints
     bank_at: Ints
     bank_params: Ints
+    bursts: journey.Bursts
 
     def copy(self) -> Watch:
         """The same moment, to be run on apart."""
-        return Watch(self.residual_at.copy(), self.residual_params, self.bank_at.copy(), self.bank_params)
+        bursts = self.bursts.copy()
+        return Watch(self.residual_at.copy(), self.residual_params, self.bank_at.copy(), self.bank_params, bursts)
 
 
 @twin.compiled
-def until_alarm(run: Run, given: Singles, added: Singles, watch: Watch) -> tuple[int, int]:
-    """Run a leaking loop until the bank alarms; returns seconds (0 never) and the alarm bits."""
-    residual_at, residual_params, bank_at, bank_params = watch
+def until_alarm(run: Run, given: Singles, added: Singles, watch: Watch) -> tuple[float, int, float]:
+    """Run a leaking loop until the bank or the burst path alarms; returns seconds (0 never), alarm bits, m3 lost."""
+    residual_at, residual_params, bank_at, bank_params, bursts = watch
     x = np.zeros(6, np.int32)
     out = np.zeros(_OUT_N, np.int32)
+    lost_at_first = run.state[_LOST]
     for i in range(given.shape[0]):
-        journey.second(run, given[i], added[i], x)
+        before = run.state[_LOST] - lost_at_first
+        burst = journey.second(run, given[i], added[i], x, bursts)
+        lost = run.state[_LOST] - lost_at_first
+        if burst != 0:
+            return i + burst / 10, BURST_BIT, before + (lost - before) * burst / 10
         twin.take(residual_at, residual_params, x)
         twin.gas(residual_at, residual_params, x)
         twin.weigh(residual_at, residual_params, out)
         twin.scale(bank_at, bank_params, out)
         alarms = twin.judge(bank_at, bank_params, out[0])
         if alarms != 0:
-            return i + 1, alarms
-    return 0, 0
+            return i + 1.0, alarms, lost
+    return 0.0, 0, run.state[_LOST] - lost_at_first
 
 
 @twin.compiled
@@ -79,11 +90,11 @@ def until_peers(
     run: Run, given: Singles, added: Singles, watch: Watch, peer_at: Floats, limit: Floats, out: Floats
 ) -> None:
     """Run a leaking loop until every peer has alarmed; seconds into out, nan for never."""
-    residual_at, residual_params, _, _ = watch
+    residual_at, residual_params, _, _, bursts = watch
     x, row, statistic = np.zeros(6, np.int32), np.zeros(_OUT_N, np.int32), np.zeros(3)
     out[:] = np.nan
     for i in range(given.shape[0]):
-        journey.second(run, given[i], added[i], x)
+        journey.second(run, given[i], added[i], x, bursts)
         twin.take(residual_at, residual_params, x)
         twin.gas(residual_at, residual_params, x)
         twin.weigh(residual_at, residual_params, row)
@@ -139,7 +150,11 @@ class Trial:
         validated = thresholds.validated(x, shape, folds)
         bank_params = thresholds.made(validated, shape.gas_ul, litres, rule)
         residual_params = fit.parameters(shape, folds.whole)
-        self._watch = Watch(twin.residual_state(), residual_params, twin.bank_state(), bank_params)
+        burst_params = bursts.parameters(shape, bursts.white_pa(x), litres, bursts.hose_part(x, shape))
+        # A second's noise is that of the middle six of its ten samples.
+        noise_pa = member.sensors.noise_pa * math.sqrt(journey.STEPS_PER_S) / bursts.TRIMMED
+        listening = journey.listening(burst_params, noise_pa)
+        self._watch = Watch(twin.residual_state(), residual_params, twin.bank_state(), bank_params, listening)
         limits = bank_params[bank.LIMITS : bank.LIMITS + bank.MEMBER_N]
         limits_ml = [float(limit) / 2**14 / 1000 for limit in limits]
         unrest = fit.unrest(folds.residual_ul())
@@ -148,6 +163,7 @@ class Trial:
             self._peer_limits = peers.limits(x[fit.SKIP_S :], np.ascontiguousarray(validated[:, 0]))
         # Run in over the log itself, from cold; only what follows counts.
         self._see(x)
+        journey.seeded(member.seed)
 
     def run(self, onset_n: int) -> Outcome:
         """Watch the rest of the journey, and from onset_n random seconds of it try every leak."""
@@ -155,8 +171,9 @@ class Trial:
         onsets = np.sort(self._rng.integers(self._first + 3600, n - 2 * DAY_S, onset_n)).tolist() if onset_n else []
         at = self._first
         for stop in [*onsets, n]:
-            alarms = self._see(journey.log(self._run, self._way, at, stop))
-            self.outcome.alarms += [(at - self._first + second, bits) for second, bits in alarms]
+            x, burst_s = journey.watched(self._run, self._way, at, stop, self._watch.bursts)
+            alarms = self._see(x) + [(second, BURST_BIT) for second in burst_s]
+            self.outcome.alarms += [(at - self._first + second, bits) for second, bits in sorted(alarms)]
             at = stop
             if at < n:
                 for name, rate_m3_s, hole_m2, limit_s in leaks():
@@ -169,17 +186,16 @@ class Trial:
             follow(self._peer_at, x, self._watch.residual_at.copy(), self._watch.residual_params)
         at_s, which = np.zeros(10_000, np.int32), np.zeros(10_000, np.int32)
         most = np.zeros(bank.MEMBER_N, np.int32)
-        residual_at, residual_params, bank_at, bank_params = self._watch
+        residual_at, residual_params, bank_at, bank_params, _ = self._watch
         count = twin.replay(residual_at, residual_params, bank_at, bank_params, x, at_s, which, most)
         return [(int(at_s[i]), int(which[i])) for i in range(min(count, len(at_s)))]
 
     def _try(self, at: int, name: str, rate_m3_s: float, hole_m2: float, limit_s: int) -> None:
         given, added = self._way.inputs[at : at + limit_s], self._way.added[at : at + limit_s]
         run = self._run.leaking(rate_m3_s, hole_m2)
-        delay_s, bits = until_alarm(run, given, added, self._watch.copy())
-        lost_ml = run.lost_ml - self._run.lost_ml
+        delay_s, bits, lost_m3 = until_alarm(run, given, added, self._watch.copy())
         off = int(self._way.inputs[at, 1] == 0)
-        row = (float(delay_s) if delay_s else math.nan, lost_ml, off, int(bits))
+        row = (delay_s if delay_s else math.nan, 1e6 * lost_m3, off, int(bits))
         self.outcome.delays.setdefault(name, []).append(row)
         if self._with_peers:
             seen_s = np.zeros(len(peers.NAMES))

@@ -283,11 +283,13 @@ def _by_hand(flash: bytes | bytearray, world: Surroundings) -> tuple[float, floa
 def _commissioned() -> str:
     """Source of a commissioned configuration; how long the kernels take does not depend on its numbers."""
     # The desk's mathematics loads slowly, and only this figure needs it.
-    from ...commission import bursts, fit, thresholds
+    from ...commission import bursts, estimates, fit, thresholds
 
     shape = fit.Shape(gas_ul=150_000, p0_pa=150_000, head_pa=35_000, gas_c=30)
     weights = fit.Fit(np.full(residual.FEATURE_N, 0.5), 0.0)
-    words = fit.parameters(shape, weights), thresholds.unlimited(shape.gas_ul), bursts.parameters(shape, 250.0, 2.0)
+    stray = estimates.parameters(np.zeros(1_000, np.int32), 40.0)
+    burst_words = bursts.parameters(shape, 250.0, 2.0, 0.0)
+    words = fit.parameters(shape, weights), thresholds.unlimited(shape.gas_ul), burst_words, stray
     return f"Config({np.concatenate(words).tolist()}, commissioned=1)"
 
 
