@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from pyarrow import csv, parquet
 
 from loopwatch import bank, residual
 from loopwatch_host import twin
-from loopwatch_host.commission import checks, commission, fit, log, record, thresholds
+from loopwatch_host.commission import checks, commission, fit, log, record, report, thresholds
 from loopwatch_host.evaluate import family, journey
 
 HEADER = "t_ms,p_static_pa,p_pump_pa,t_source_mdegc,t_radiator_mdegc,t_dome_mdegc"
@@ -311,3 +312,40 @@ def test_the_command_line_commissions_replays_and_explains_a_refusal(three_days,
     assert answer.returncode == 1
     assert "a day is needed" in json.loads(answer.stdout)["error"]
     assert "Traceback" not in answer.stderr
+
+
+def test_a_withdrawal_by_syringe_finds_the_gas_volume_whatever_was_guessed():
+    at_s = int(1.1 * DAY_S)
+    # 10 mL in a minute, as a leak of 10 mL/min.
+    events = [(at_s, LEAK_M3_S, 10e-6 / 60), (at_s + 60, LEAK_M3_S, 0.0)]
+    x = channels(1.13, events=events)
+    taken = commission.Withdrawal(10.0, at_s)
+    made = commission.commissioned(as_log(x), 2000, 80, withdrawal=taken)
+    # 150 mL of gas at the start, 2 mL/bar of hoses at 1.5 bar beside it.
+    effective_ml = 150 + 2 * 1.5
+    assert made.gas_ml == pytest.approx(effective_ml, rel=0.1)
+    assert any("calibrated by 10 mL" in text for text in made.caveats)
+    with pytest.raises(checks.Refusal, match="check the time and the sign"):
+        commission.commissioned(as_log(x[: at_s - 60]), 2000, 80, withdrawal=commission.Withdrawal(10.0, at_s - 2_000))
+    with pytest.raises(checks.Refusal, match="ends too soon"):
+        commission.commissioned(as_log(x[: at_s + 300]), 2000, 80, withdrawal=taken)
+    with pytest.raises(checks.Refusal, match="outside the log"):
+        commission.commissioned(as_log(x), 2000, 80, withdrawal=commission.Withdrawal(10.0, 1e6))
+
+
+def test_the_report_shows_what_each_sensor_is_worth_and_the_curve_beside_its_peers(three_days):
+    work = commission.worked(as_log(three_days), 2000, 150)
+    worth = dict(report.without(work))
+    assert worth["with all that is fitted"] == pytest.approx(work.made.residual_rms_ul, rel=0.2)
+    assert worth["without t_dome_mdegc"] > 1.1 * worth["with all that is fitted"]
+    bounds = dict(report.bounds(work))
+    medians = {row["rate_ml_h"]: row["p50_s"] for row in work.made.curve}
+    assert all(medians[ml_h] > 0.7 * bounds[ml_h] for ml_h in (60.0, 600.0))
+    switch = dict(report.peer_delays(work)[0])
+    assert switch[600.0] > 2 * medians[600.0]
+    page = report.html(work, "loop.toml")
+    root = ElementTree.fromstring(page.replace("<!doctype html>", "").replace('<meta charset="utf-8">', ""))
+    text = "".join(root.itertext())
+    assert all(caveat in text for caveat in work.made.caveats)
+    assert len(root.findall(".//{http://www.w3.org/2000/svg}polyline")) >= 7
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")

@@ -39,26 +39,36 @@ def commission(
     ),
     volume_ml: float = typer.Option(2000.0, min=100.0, max=20_000.0, help="Coolant in the loop."),
     gas_ml: float | None = typer.Option(None, min=5.0, max=4_000.0, help="Gas in the vessel, when it is known."),
+    withdrawn_ml: float | None = typer.Option(
+        None, min=0.5, max=200.0, help="Coolant taken out by a syringe during the log: makes the millilitres absolute."
+    ),
+    withdrawn_at: float | None = typer.Option(
+        None, "--withdrawn-at", min=0.0, help="When, in seconds from the log's start."
+    ),
     as_json: bool = typer.Option(False, "--json", help="One JSON document."),
 ) -> None:
     """Find a loop's settings in its own leak-free log, and say which leak will be seen in what time."""
     from ..commission import commission as desk
     from ..commission import log as logs
-    from ..commission import record
+    from ..commission import record, report
 
+    if (withdrawn_ml is None) != (withdrawn_at is None):
+        raise UsageError("--withdrawn-ml and --withdrawn-at go together: give how much was taken out and when")
+    withdrawal = None
+    if withdrawn_ml is not None and withdrawn_at is not None:
+        withdrawal = desk.Withdrawal(withdrawn_ml, withdrawn_at)
     with output.progress("commissioning") as progress:
         log = logs.read(paths)
-        made = desk.commissioned(log, volume_ml, gas_ml, alarms_per_year, progress)
-    try:
-        part = to.with_name(to.name + ".part")
-        part.write_text(record.to_toml(made), encoding="utf-8")
-        part.replace(to)
-    except OSError as error:
-        raise UsageError(f"{to}: cannot be written ({error.strerror}): choose another -o") from None
+        work = desk.worked(log, volume_ml, gas_ml, alarms_per_year, progress, withdrawal)
+    made = work.made
+    page = to.with_suffix(".html")
+    _write(to, record.to_toml(made))
+    _write(page, report.html(work, to.name))
     if as_json:
         output.document(
             {
                 "config": str(to),
+                "report": str(page),
                 "crc": f"{made.crc:08X}",
                 "days": made.days,
                 "samples": len(log.x),
@@ -71,6 +81,17 @@ def commission(
         )
         return
     _say_commissioned(to, made)
+    output.answers().print(f"with pictures: {page}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Put the text there whole or not at all."""
+    try:
+        part = path.with_name(path.name + ".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}): choose another -o") from None
 
 
 def replay(

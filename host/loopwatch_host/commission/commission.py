@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from loopwatch import bank, residual
 
 from .. import twin
-from . import bursts, checks, estimates, fit, thresholds
+from . import bursts, calibration, checks, estimates, fit, thresholds
 from .fit import Floats, Ints
 from .log import Log
 from .record import Commissioned
@@ -26,24 +27,82 @@ DEFAULT_GAS_PART = 0.075
 _OUT_N = residual.OUT_N
 
 
+@dataclass(frozen=True)
+class Withdrawal:
+    """Coolant that a person took out of the loop while it was logged: ml, at_s from the log's start."""
+
+    ml: float
+    at_s: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What commissioning found on its way: the log it went by, the fit, and the validated output of every second."""
+
+    log: Log
+    shape: fit.Shape
+    folds: fit.Folds
+    out: Ints
+    made: Commissioned
+
+
 def commissioned(
     log: Log,
     liquid_ml: float,
     gas_ml: float | None = None,
     alarms_per_year: float = 1.0,
     progress: Callable[[float, float], None] = lambda done, of: None,
+    withdrawal: Withdrawal | None = None,
 ) -> Commissioned:
-    """The settings for the loop of this log; checks.Refusal when the log can't support any.
+    """The settings for the loop of this log; checks.Refusal when the log can't support any. As worked()."""
+    return worked(log, liquid_ml, gas_ml, alarms_per_year, progress, withdrawal).made
+
+
+def worked(
+    log: Log,
+    liquid_ml: float,
+    gas_ml: float | None = None,
+    alarms_per_year: float = 1.0,
+    progress: Callable[[float, float], None] = lambda done, of: None,
+    withdrawal: Withdrawal | None = None,
+) -> Work:
+    """The settings for the loop of this log with all that led to them; checks.Refusal when it can't support any.
 
     gas_ml: the gas in the vessel as far as it is known; without it 7.5 % of the liquid, and millilitres are as
-    uncertain as that guess.
+    uncertain as that guess. A withdrawal makes them absolute: the fit goes by the log before it.
     """
-    caveats = checks.before(log)
-    if gas_ml is None:
-        gas_ml = DEFAULT_GAS_PART * liquid_ml
-        caveats.append(
-            f"the gas volume was not given: {gas_ml:.0f} mL are assumed, and every millilitre scales with it"
+    said = []
+    whole, of = log, 4
+    if withdrawal is not None:
+        of = 8
+        log = calibration.before(log, withdrawal.at_s)
+        guess_ml = gas_ml or DEFAULT_GAS_PART * liquid_ml
+        first = _worked(log, liquid_ml, guess_ml, alarms_per_year, lambda done, _: progress(done, of))
+        found = calibration.found(whole, first.made, first.out, withdrawal.ml, withdrawal.at_s)
+        gas_ml = guess_ml * found.factor
+        said.append(
+            f"the millilitres are calibrated by {withdrawal.ml:g} mL taken out, to {100 * found.uncertain:.0f} %: the"
+            f" gas acts as {gas_ml:.0f} mL, the give of hoses included"
         )
+    elif gas_ml is None:
+        gas_ml = DEFAULT_GAS_PART * liquid_ml
+        said.append(
+            f"the gas volume was not given: {gas_ml:.0f} mL are assumed, and every millilitre scales with it, by a"
+            " factor of two either way; take out 5 or 10 mL by a syringe and give --withdrawn-ml and --withdrawn-at"
+        )
+    else:
+        said.append(
+            "every millilitre is as sure as the gas volume that was given, and hoses that give take a few percent; a"
+            " syringe makes it sure: --withdrawn-ml and --withdrawn-at"
+        )
+    work = _worked(log, liquid_ml, gas_ml, alarms_per_year, lambda done, _: progress(of - 4 + done, of))
+    return replace(work, made=replace(work.made, caveats=[*work.made.caveats, *said]))
+
+
+def _worked(
+    log: Log, liquid_ml: float, gas_ml: float, alarms_per_year: float, progress: Callable[[float, float], None]
+) -> Work:
+    caveats = checks.before(log)
     progress(0, 4)
     litres = liquid_ml / 1000
     gas_ul = min(max(round(gas_ml * 1000), 5_000), 4_000_000)
@@ -60,7 +119,7 @@ def commissioned(
     raw_ul = raw_rms_ul(log.x, shape)
     board = scalars(shape, residual_params, liquid_ml)
     progress(4, 4)
-    return Commissioned(
+    made = Commissioned(
         residual_params,
         bank_params,
         bursts.parameters(shape, bursts.white_pa(log.x), litres, bursts.hose_part(log.x, shape)),
@@ -75,6 +134,7 @@ def commissioned(
         curve,
         board,
     )
+    return Work(log, shape, folds, out, made)
 
 
 def hourly_rms_ul(r_ul: Floats) -> float:
