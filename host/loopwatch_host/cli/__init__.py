@@ -17,6 +17,7 @@ from . import output
 from .bench import bench
 from .detection import commission, evaluate, replay
 from .doctor import doctor
+from .export import bring_in, export
 from .flash import flash
 from .log import log
 from .monitor import monitor
@@ -52,6 +53,8 @@ app.command()(run)
 app.command()(monitor)
 app.command()(web)
 app.command()(log)
+app.command()(export)
+app.command("import")(bring_in)
 app.command("ports")(list_ports)
 app.command()(commission)
 app.command()(replay)

@@ -145,6 +145,29 @@ class Log:
             if left_n == 0:
                 return
 
+    def with_values(
+        self, name: str, session_id: int, fields: tuple[str, ...], may_lack: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """The fields without those of may_lack that have no value in all of a session."""
+        heard = self._rows("SELECT * FROM heard WHERE session_id = ? AND name = ?", session_id, name)
+        return tuple(
+            field
+            for field in fields
+            if field not in may_lack
+            or any(
+                first_of(
+                    self._db,
+                    f"SELECT 1 FROM {TABLES[name]} WHERE boot_id = ? AND seq BETWEEN ? AND ? AND session_id = ?"
+                    f" AND {field} IS NOT NULL LIMIT 1",
+                    each["boot_id"],
+                    each["from_seq"],
+                    each["to_seq"],
+                    session_id,
+                )
+                for each in heard
+            )
+        )
+
     def events_between(self, least_s: float, most_s: float) -> list[Row]:
         """Events of every session between two wall times, in time; `session_id` and `board_id` say whose."""
         return self._rows(
