@@ -19,6 +19,7 @@ from .detection import commission, evaluate, replay
 from .doctor import doctor
 from .export import bring_in, export
 from .flash import flash
+from .leaktest import leaktest
 from .log import log
 from .monitor import monitor
 from .ports import list_ports
@@ -56,6 +57,7 @@ app.command()(log)
 app.command()(export)
 app.command("import")(bring_in)
 app.command("ports")(list_ports)
+app.command()(leaktest)
 app.command()(commission)
 app.command()(replay)
 app.command()(evaluate)

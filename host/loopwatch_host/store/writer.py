@@ -14,15 +14,12 @@ from typing import Any
 from ..messages import Disconnected, Gap, Identified, Message, Record, Started, boot_board_id, boot_firmware, crc_of
 from . import rollup
 from .keep import KEEP, Keep, sweep
-from .schema import FIELDS, HEARD, PERIODS_S, ROLLED, TABLES, Transaction, explain, insert_into, migrate, rollup_table
+from .schema import FIELDS, HEARD, TABLES, Transaction, explain, insert_into, migrate
+from .starts import adopt_orphans, merge, slack_of
 
 FLUSH_S = 1.0
 ROLL_S = 10.0
 SWEEP_S = 600.0
-
-# Two sightings of one start differ by the delay of the first lines and by the crystal.
-SAME_START_S = 5.0
-SAME_START_PPM = 100
 
 
 class Store:
@@ -42,6 +39,8 @@ class Store:
                 self.session_id = self._db.execute(
                     "INSERT INTO sessions (started_s, source) VALUES (?, ?)", (now_s or time.time(), source)
                 ).lastrowid
+            with self._commit():
+                adopt_orphans(self._db)
             rollup.catch_up(self._db)
         except (sqlite3.Error, OSError) as error:
             raise explain(path, error) from None
@@ -193,7 +192,7 @@ class Store:
     def _known_boot(self, started_s: float, age_ms: int) -> int | None:
         if self._board_id is None:
             return None
-        slack_s = SAME_START_S + age_ms * 1e-3 * SAME_START_PPM * 1e-6
+        slack_s = slack_of(age_ms / 1000)
         found = self._db.execute(
             "SELECT id FROM boots WHERE board_id = ? AND abs(started_s - ?) <= ? ORDER BY abs(started_s - ?), id",
             (self._board_id, started_s, slack_s, started_s),
@@ -214,30 +213,13 @@ class Store:
                 self._db.execute(
                     "UPDATE boots SET board_id = ?, firmware = ? WHERE id = ?", (who.board_id, who.firmware, boot_id)
                 )
+                adopt_orphans(self._db)
+                self._to_roll.add(boot_id)
                 return
-            for table in (*TABLES.values(), "gaps"):
-                self._db.execute(f"UPDATE OR IGNORE {table} SET boot_id = ? WHERE boot_id = ?", (known_id, boot_id))
-                self._db.execute(f"DELETE FROM {table} WHERE boot_id = ?", (boot_id,))
-            self._merge_heard(boot_id, known_id)
-            for table in (rollup_table(name, period) for name in ROLLED for period in PERIODS_S):
-                self._db.execute(f"DELETE FROM {table} WHERE boot_id = ?", (boot_id,))
-            self._db.execute("DELETE FROM boots WHERE id = ?", (boot_id,))
+            merge(self._db, boot_id, known_id)
         self._boot_ids[who.epoch_n] = known_id
         self._to_roll.discard(boot_id)
         self._to_roll.add(known_id)
-
-    def _merge_heard(self, boot_id: int, known_id: int) -> None:
-        """What was heard of a start that turned out to be a known one."""
-        self._db.execute("DELETE FROM heard WHERE boot_id = ?", (boot_id,))
-        for name, table in TABLES.items():
-            least, most, count_n = self._db.execute(
-                f"SELECT min(seq), max(seq), count(*) FROM {table} WHERE boot_id = ? AND session_id = ?",
-                (known_id, self.session_id),
-            ).fetchone()
-            if count_n:
-                key = (self.session_id, known_id, name)
-                self._db.execute("DELETE FROM heard WHERE session_id = ? AND boot_id = ? AND name = ?", key)
-                self._db.execute(HEARD, (*key, least, most, count_n))
 
     def _add_gap(self, boot_id: int | None, at_s: float, name: str, *what: object) -> None:
         self.flush()
