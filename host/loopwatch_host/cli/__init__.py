@@ -23,6 +23,7 @@ from .leaktest import leaktest
 from .log import log
 from .monitor import monitor
 from .ports import list_ports
+from .report import app as report_app
 from .run import run
 from .scenario import app as scenario_app
 from .web import web
@@ -65,6 +66,7 @@ app.command()(bench)
 app.command()(doctor)
 app.command()(flash)
 app.add_typer(scenario_app, name="scenario")
+app.add_typer(report_app, name="report")
 
 
 def main() -> None:

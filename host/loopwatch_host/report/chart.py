@@ -26,7 +26,7 @@ Points = Sequence[tuple[float, float | None]]
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line; low and high, when given, are the edges of a band around it."""
+    """A named line; low and high, when given, are the edges of a band around it. dots: of points set apart by hand."""
 
     name: str
     colour: str
@@ -101,8 +101,10 @@ def svg(panels: Sequence[Panel], axis: Axis, marks: Sequence[Mark] = (), log_y: 
     bottom = TOP + len(shown) * (HEIGHT + BETWEEN) - BETWEEN
     # Words of marks that stand close go to lines of their own, so that none covers another.
     inside = [mark for mark in marks if mark.until is not None or low <= mark.at <= high]
-    parts = [_mark(mark, i, x, bottom, low, high) for i, mark in enumerate(inside)]
+    drawn = [_mark(mark, i, x, bottom, low, high) for i, mark in enumerate(inside)]
+    parts = [shape for shape, _ in drawn]
     parts += [_panel(panel, TOP + i * (HEIGHT + BETWEEN), x, log_y) for i, panel in enumerate(shown)]
+    parts += [words for _, words in drawn]
     ticks = axis.ticks or [(at, f"{at:g}") for at in round_values(low, high, 8)]
     for at, words in ticks:
         if low <= at <= high:
@@ -181,7 +183,9 @@ def _panel(panel: Panel, top: float, x: _Scale, log_y: bool) -> str:
                 for at, value in curve.points
                 if value is not None
             ]
-        parts += [f'<polyline stroke="{curve.colour}" points="{run}"/>' for run in _runs(curve.points, x, y)]
+        parts += [
+            f'<polyline stroke="{curve.colour}" points="{run}"/>' for run in _runs(curve.points, x, y, not curve.dots)
+        ]
     parts.append(f'<text class="title" x="{LEFT}" y="{top - 9}">{escape(f"{panel.title}, {panel.unit}")}</text>')
     return "".join(parts) + _legend(panel, top)
 
@@ -211,25 +215,26 @@ def _band(curve: Curve, x: _Scale, y: _Scale) -> str:
     return f'<polygon fill="{curve.colour}" fill-opacity="0.15" points="{points}"/>'
 
 
-def _mark(mark: Mark, number: int, x: _Scale, bottom: float, low: float, high: float) -> str:
+def _mark(mark: Mark, number: int, x: _Scale, bottom: float, low: float, high: float) -> tuple[str, str]:
+    """A mark's line or span, which lies below the curves, and its words, which lie above them."""
     if mark.until is not None:
         begin, end = max(mark.at, low), min(mark.until, high)
         if end <= begin:
-            return ""
+            return "", ""
         middle = (x(begin) + x(end)) / 2
         return (
             f'<rect x="{x(begin):.1f}" y="{TOP}" width="{x(end) - x(begin):.1f}" height="{bottom - TOP}"'
-            f' fill="{mark.colour}" fill-opacity="0.10"/>'
-            f'<text x="{middle:.1f}" y="{TOP + 14}" text-anchor="middle" fill="{mark.colour}">'
-            f"{escape(mark.words)}</text>"
+            f' fill="{mark.colour}" fill-opacity="0.10"/>',
+            f'<text class="mark" x="{middle:.1f}" y="{TOP + 14}" text-anchor="middle" fill="{mark.colour}">'
+            f"{escape(mark.words)}</text>",
         )
     at = x(mark.at)
     line_y = TOP + 28 + 14 * (number % 8)
     anchor, aside = ("end", -4) if at > WIDTH * 0.7 else ("start", 4)
     return (
-        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{bottom}" stroke="{mark.colour}" stroke-dasharray="3 3"/>'
+        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{bottom}" stroke="{mark.colour}" stroke-dasharray="3 3"/>',
         f'<text class="mark" x="{at + aside:.1f}" y="{line_y}" text-anchor="{anchor}" fill="{mark.colour}">'
-        f"{escape(mark.words)}</text>"
+        f"{escape(mark.words)}</text>",
     )
 
 
@@ -237,13 +242,13 @@ def _known(points: Points) -> bool:
     return any(value is not None for _, value in points)
 
 
-def _runs(points: Points, x: _Scale, y: _Scale) -> list[str]:
-    """The curve in pieces, broken where a value or a record is missing."""
+def _runs(points: Points, x: _Scale, y: _Scale, gaps: bool) -> list[str]:
+    """The curve in pieces, broken where a value is missing, and with gaps also where a record is."""
     steps = sorted(later[0] - earlier[0] for earlier, later in pairwise(points))
     usual = steps[len(steps) // 2] if steps else 0.0
     runs: list[list[tuple[float, float]]] = [[]]
     for at, value in points:
-        if value is None or (runs[-1] and usual and at - runs[-1][-1][0] > GAP_FACTOR * usual):
+        if value is None or (runs[-1] and gaps and usual and at - runs[-1][-1][0] > GAP_FACTOR * usual):
             runs.append([])
         if value is not None:
             runs[-1].append((at, value))

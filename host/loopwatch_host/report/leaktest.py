@@ -64,7 +64,7 @@ def _sections(said: dict[str, Any]) -> list[str]:
 
 
 _CAPTION = (
-    "Dots: coolant that the gas has taken the room of, from pressure and gas temperature, as means of a minute."
+    "Gained: the room that the gas has taken from the coolant, by its pressure and temperature, as means of a minute."
     " Warmth: what the temperatures explain. Without warmth: the difference, whose slope is the leak rate; its band is"
     " the 95 % interval."
 )
@@ -120,8 +120,8 @@ def _facts(said: dict[str, Any]) -> list[tuple[str, str]]:
     phases = ", ".join(f"{each['phase']} {duration_words(each['to_s'] - each['from_s'])}" for each in said["phases"])
     rows = [
         ("phases", phases),
-        ("coolant in the loop", f"{said['liquid_ml']:g} mL"),
-        ("gas in the vessel when filled", f"{said['gas_ml']:g} mL, known to {100 * said['gas_error']:g} %"),
+        ("coolant in the loop", f"{said['liquid_ml']:.0f} mL"),
+        ("gas in the vessel when filled", f"{said['gas_ml']:.1f} mL, known to {100 * said['gas_error']:g} %"),
     ]
     if "temperature_ml_h" in said:
         rows.append(("taken out for the temperatures", f"{said['temperature_ml_h']:+.2f} mL/h"))

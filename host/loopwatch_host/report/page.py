@@ -22,6 +22,8 @@ from ..stream import HOST_VERSION
 SIZE_MAX_N = 2 * 1024 * 1024
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
+FIGURES = frozenset("0123456789+-−")
+
 GOOD, BAD, OPEN, PLAIN = "good", "bad", "open", "plain"
 
 STYLE = """
@@ -40,15 +42,15 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border-top:1px solid #f0f1f3}
 tr:first-child th,tr:first-child td{border-top:0}
 th{font-weight:500;color:#6b7280}td.n,th.n{text-align:right}
-.big{display:flex;flex-wrap:wrap;gap:14px 36px;margin:0}
-.big div{min-width:130px}.big dt{color:#6b7280;font-size:13px}.big dd{margin:0;font-size:24px;font-weight:600}
-.big dd small{font-size:14px;font-weight:400;color:#4b5563}
+.big{display:grid;grid-template-columns:repeat(auto-fit,minmax(185px,1fr));gap:14px 24px;margin:0}
+.big dt{color:#6b7280;font-size:13px}.big dd{margin:0;font-size:22px;font-weight:600}
+.big dd small{display:block;font-size:14px;line-height:1.4;font-weight:400;color:#4b5563}
 .caption{color:#4b5563;font-size:13px;margin:6px 0 0}
 .from td,.from th{font-size:13px;padding:3px 14px 3px 0;overflow-wrap:anywhere}
 svg{width:100%;height:auto;display:block}svg text{font:12px system-ui,-apple-system,sans-serif}
 svg text.tick{fill:#6b7280;font-size:11px}svg text.title{fill:#1f2937;font-weight:600}
 svg text.mark{paint-order:stroke;stroke:#fff;stroke-width:3px}
-polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}.frame{fill:#fff;stroke:#d1d5db}.grid{stroke:#eef0f2}
+polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}.frame{fill:none;stroke:#d1d5db}.grid{stroke:#eef0f2}
 ul{margin:0;padding-left:20px}
 @media (max-width:640px){main{padding:16px 10px}section{padding:12px}.big dd{font-size:20px}}
 @media print{@page{size:A4;margin:14mm}body{background:#fff;font-size:10.5pt}main{max-width:none;padding:0}
@@ -102,12 +104,18 @@ def facts(title: str, rows: Sequence[tuple[str, str]]) -> str:
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
-    """A table; columns after the first are numbers. Nothing without rows."""
+    """A table. Nothing without rows."""
     if not rows:
         return ""
 
+    # Figures stand to the right, words to the left.
+    figures = [any(row[i][:1] in FIGURES for row in rows if row[i]) for i in range(len(header))]
+
     def line(tag: str, cells: Sequence[str]) -> str:
-        return "".join(f"<{tag}{' class=n' if i else ''}>{escape(cell)}</{tag}>" for i, cell in enumerate(cells))
+        return "".join(
+            f"<{tag}{' class=n' if right else ''}>{escape(cell)}</{tag}>"
+            for right, cell in zip(figures, cells, strict=True)
+        )
 
     body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
     below = f'<p class="caption">{escape(caption)}</p>' if caption else ""

@@ -83,20 +83,22 @@ class Log:
 
     def first_s(self, session_id: int) -> float | None:
         """Wall time of a session's first record that is still kept; None without one."""
-        firsts = [
-            first_of(
-                self._db,
-                f"SELECT at_s FROM {TABLES[each['name']]} WHERE boot_id = ? AND seq BETWEEN ? AND ? AND session_id = ?"
-                " ORDER BY seq LIMIT 1",
-                each["boot_id"],
-                each["from_seq"],
-                each["to_seq"],
-                session_id,
+        return min(self._ends_s(session_id, "ASC"), default=None)
+
+    def last_s(self, session_id: int) -> float | None:
+        """Wall time of a session's last record; None without one."""
+        return max(self._ends_s(session_id, "DESC"), default=None)
+
+    def minutes(
+        self, name: str, session_id: int, field: str, least_s: float, most_s: float
+    ) -> Iterator[tuple[Any, ...]]:
+        """(wall time, least, mean, most) of a field in every minute of the starts that a session heard of."""
+        for boot in self.boots(session_id):
+            yield from self._db.execute(
+                f"SELECT at_s, {field}_least, {field}_mean, {field}_most FROM {schema.rollup_table(name, 'minutes')}"
+                " WHERE boot_id = ? AND at_s BETWEEN ? AND ? ORDER BY slot",
+                (boot["id"], least_s, most_s),
             )
-            for each in self._rows("SELECT * FROM heard WHERE session_id = ?", session_id)
-            if each["name"] in TABLES
-        ]
-        return min((first for first in firsts if first is not None), default=None)
 
     def records(
         self, name: str, session_id: int, from_s: float = 0.0, to_s: float | None = None, limit_n: int | None = None
@@ -192,6 +194,23 @@ class Log:
             " ORDER BY started_s, id",
             session_id,
         )
+
+    def _ends_s(self, session_id: int, order: str) -> list[float]:
+        """Wall time of the first (ASC) or last (DESC) record of each kind that a session heard of each start."""
+        ends = [
+            first_of(
+                self._db,
+                f"SELECT at_s FROM {TABLES[each['name']]} WHERE boot_id = ? AND seq BETWEEN ? AND ? AND session_id = ?"
+                f" ORDER BY seq {order} LIMIT 1",
+                each["boot_id"],
+                each["from_seq"],
+                each["to_seq"],
+                session_id,
+            )
+            for each in self._rows("SELECT * FROM heard WHERE session_id = ?", session_id)
+            if each["name"] in TABLES
+        ]
+        return [end for end in ends if end is not None]
 
     def _span(self, name: str, session_id: int, boot_id: int, least_s: float, most_s: float) -> tuple[int, int] | None:
         """Between which records of a start the range lies; None when the session heard none of this kind."""
