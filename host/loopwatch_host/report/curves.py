@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from loopwatch import sample
 
-from ..messages import AlarmChange, Record, alarm_change, event_words, is_leak
+from ..messages import AlarmChange, alarm_change, event_record, event_words, is_leak
 from ..store import FIELDS, TABLES, Log, Row
 from .chart import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Curve, Limit, Mark, Panel
 
@@ -56,11 +56,6 @@ def changes(log: Log, session_id: int) -> list[Change]:
         if change:
             found.append(Change(row, change))
     return sorted(found, key=lambda each: each.t_s)
-
-
-def event_record(row: Row) -> Record:
-    """An event's row of the log as the record it was."""
-    return Record("event", row["seq"], 0, row["board_ms"], row["at_s"], {name: row[name] for name in FIELDS["event"]})
 
 
 def other_events(log: Log, session_id: int) -> list[tuple[float, str]]:

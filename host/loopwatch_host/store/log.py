@@ -170,6 +170,30 @@ class Log:
             )
         )
 
+    def rolled(
+        self, name: str, period: str, session_id: int, from_s: float = 0.0, to_s: float | None = None
+    ) -> Iterator[Row]:
+        """Least, mean and greatest values of a kind per minute or hour, of the starts that a session heard of.
+
+        `count_n` says how many records a row stands for. The range counts from the session's first record.
+        """
+        first_s = self.first_s(session_id)
+        boots = self.boots(session_id)
+        if first_s is None:
+            return
+        fields = [f"{field}_{part}" for field in schema.rolled_fields(name) for part in ("least", "mean", "most")]
+        for boot in boots:
+            shift_ms = round((boot["started_s"] - boots[0]["started_s"]) * 1000)
+            yield from self._rows(
+                f"SELECT slot * ? + ? AS t_ms, at_s, count_n, {', '.join(fields)}"
+                f" FROM {schema.rollup_table(name, period)} WHERE boot_id = ? AND at_s BETWEEN ? AND ? ORDER BY slot",
+                1000 * schema.PERIODS_S[period],
+                shift_ms,
+                boot["id"],
+                first_s + from_s,
+                1e18 if to_s is None else first_s + to_s,
+            )
+
     def events_between(self, least_s: float, most_s: float) -> list[Row]:
         """Events of every session between two wall times, in time; `session_id` and `board_id` say whose."""
         return self._rows(
