@@ -2,14 +2,18 @@
 
 import json
 import math
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import _loopwatch
+from test_cli import COMMAND, _environment, _loopwatch
 
-from loopwatch_host.evaluate import family
+from loopwatch_host.commission import commission
+from loopwatch_host.commission import log as logs
+from loopwatch_host.evaluate import family, journey
 from loopwatch_host.leaktest import campaign
 from loopwatch_host.leaktest.estimate import estimate
 from loopwatch_host.leaktest.gauge import Gauge
@@ -207,3 +211,39 @@ def test_what_cannot_be_tested_is_refused_with_a_sentence(arguments: list[object
     done = _loopwatch("leaktest", *arguments)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
+
+
+def test_a_commissioned_model_takes_the_warmth_out_and_the_interval_is_narrower() -> None:
+    member = family.default(2103)
+    way = journey.drawn(member, 1.5)
+    log_x = journey.log(journey.begun(member, way), way, 0, int(1.5 * journey.DAY_S))
+    made = commission.commissioned(logs.Log(log_x, np.arange(len(log_x)), (1, 2, 3, 4), 0), 2000, 150)
+    x, gas_ml = campaign.seconds_of(member, 2.0, 9000)
+    halves = []
+    for config in (None, made):
+        procedure = Procedure(Plan(), campaign.known(member, gas_ml), config)
+        for row in x.tolist():
+            procedure.take(row)
+        assert procedure.result is not None and procedure.result.estimate is not None
+        assert procedure.result.verdict == "leaking"
+        low, high = procedure.result.estimate.interval
+        assert low < 2.0 < high
+        halves.append((high - low) / 2)
+    assert halves[1] < 0.9 * halves[0]
+
+
+def test_ctrl_c_ends_a_test_at_once_and_judges_nothing(tmp_path: Path) -> None:
+    arguments = ["leaktest", "--target", "vm", "--leak-ml-h", "60", "--json", "--report", str(tmp_path / "test.html")]
+    test = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
+    )
+    assert test.stderr is not None
+    while "leak test:" not in test.stderr.readline():
+        assert test.poll() is None
+    test.send_signal(signal.SIGINT)
+    said, _ = test.communicate(timeout=60)
+    document = json.loads(said)
+    assert test.returncode == 1
+    assert (document["verdict"], "rate_ml_h" in document) == ("aborted", False)
+    assert "as they were" in document["why"]
+    assert "Ended before its time" in (tmp_path / "test.html").read_text()
