@@ -5,6 +5,7 @@ import math
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,18 @@ def test_a_limit_in_pascal_a_second_is_the_same_limit() -> None:
     # dP/dt of an isothermal 150 mL at 1.5 bar with 2 mL/bar of hose: P·q / (V + C·P).
     assert gauge.pa_s_of(10.0, 150_000) == pytest.approx(150_000 * (10 / 3600) / (150 + 2 * 1.5))
     assert gauge.ml_h_of(gauge.pa_s_of(7.0, 150_000), 150_000) == pytest.approx(7.0)
+
+
+def test_a_loop_is_judged_by_a_limit_in_pascal_a_second_at_the_pressure_it_was_filled_to() -> None:
+    # 2 mL/h at 1.5 bar in 150 mL and 2 mL/bar: 0.545 Pa/s.
+    rows = _rows(4000, 2.0, Gauge())
+    verdicts = {}
+    for limit_pa_s in (0.2, 1.2):
+        procedure = _through(rows, replace(QUICK, limit_pa_s=limit_pa_s))
+        assert procedure.result is not None
+        verdicts[limit_pa_s] = procedure.result.verdict
+        assert procedure.plan.limit_ml_h == pytest.approx(limit_pa_s / 0.545 * 2, rel=0.01)
+    assert verdicts == {0.2: "leaking", 1.2: "tight"}
 
 
 def _through(rows: np.ndarray, plan: Plan = QUICK, gauge: Gauge | None = None) -> Procedure:

@@ -67,6 +67,7 @@ def leaktest(
     gauge = Gauge(volume_ml, gas_ml, gas_error_percent / 100)
     plan = Plan(
         limit_ml_h=limit_ml_h or 1.0,
+        limit_pa_s=limit_pa_s,
         stabilise_least_s=round(stabilise_min * 60),
         stabilise_most_s=max(3600, round(stabilise_min * 120)),
         test_s=round(test_min * 60),
@@ -82,7 +83,7 @@ def leaktest(
         raise UsageError("a scenario is for a virtual board: --target vm or pico")
     if not virtual and target.partition(":")[0] != "serial":
         raise UsageError(f"no target {target!r}: vm, pico, serial or serial:PORT")
-    said = _test(target, virtual, leak_ml_h, seed, scenario, plan, limit_pa_s, gauge, config, yes or virtual, as_json)
+    said = _test(target, virtual, leak_ml_h, seed, scenario, plan, gauge, config, yes or virtual, as_json)
     document, result, procedure = said
     if samples:
         _write_samples(samples, procedure)
@@ -100,7 +101,7 @@ def leaktest(
 
 def _test(
     target: str, virtual: bool, leak_ml_h: float | None, seed: int, scenario: str | None, plan: Plan,
-    limit_pa_s: float | None, gauge: Any, config: Path | None, yes: bool, quiet: bool,
+    gauge: Any, config: Path | None, yes: bool, quiet: bool,
 ) -> tuple[dict[str, Any], Result, Procedure]:  # fmt: skip
     from ..leaktest import bench
     from ..leaktest.procedure import DONE, Procedure
@@ -129,8 +130,6 @@ def _test(
                     notes.print(f"{duration_words(procedure.seconds):>9}  {phase}: {PHASE_WORDS[phase]}", markup=False)
             for row in loop.seconds():
                 procedure.take(row)
-                if limit_pa_s is not None and procedure.phase == "stabilise" and procedure.phase_s == 1:
-                    procedure.set_limit(gauge.ml_h_of(limit_pa_s, row[0]))
             progress(procedure.seconds, 60 + plan.stabilise_least_s + plan.test_s)
             if ended():
                 procedure.abort("ended by hand; the loop and the board are as they were")

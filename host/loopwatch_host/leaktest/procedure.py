@@ -44,9 +44,13 @@ SURE_EARLY = 0.001
 
 @dataclass(frozen=True)
 class Plan:
-    """How long the phases last, s, and where the limit lies, mL/h. early_s: the first look at the test."""
+    """How long the phases last, s, and where the limit lies. early_s: the first look at the test.
+
+    limit_pa_s, when given, becomes limit_ml_h with the pressure of the filled loop.
+    """
 
     limit_ml_h: float = 1.0
+    limit_pa_s: float | None = None
     stabilise_least_s: int = 600
     stabilise_most_s: int = 3600
     early_s: int = 900
@@ -115,11 +119,6 @@ class Procedure:
         elif self.phase == MEASURING:
             self._test()
 
-    def set_limit(self, limit_ml_h: float) -> None:
-        """Take a limit that became known with the loop's pressure; before the test only."""
-        assert self.phase in (FILL, STABILISE)
-        self.plan = replace(self.plan, limit_ml_h=limit_ml_h)
-
     def abort(self, why: str) -> None:
         """Somebody ended it; nothing is judged."""
         if self.phase != DONE:
@@ -140,6 +139,9 @@ class Procedure:
             self._done(VOID, None, "no temperature has a value: mend a thermometer, then test again")
             return
         self._filled = float(np.nanmean(last[:, P_STATIC])), float(dome_c) / 1000
+        if self.plan.limit_pa_s is not None:
+            limit_ml_h = self.gauge.ml_h_of(self.plan.limit_pa_s, self._filled[0])
+            self.plan = replace(self.plan, limit_ml_h=limit_ml_h)
         self._go(STABILISE)
 
     def _stabilise(self) -> None:

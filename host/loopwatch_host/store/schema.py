@@ -112,8 +112,9 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _find_b
 
 # (session, boot, kind, least seq, greatest seq, rows): what a batch adds to `heard`.
 HEARD = (
-    "INSERT INTO heard VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET from_seq = min(from_seq, excluded.from_seq),"
-    " to_seq = max(to_seq, excluded.to_seq), count_n = count_n + excluded.count_n"
+    "INSERT INTO heard VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, boot_id, name) DO UPDATE SET"
+    " from_seq = min(from_seq, excluded.from_seq), to_seq = max(to_seq, excluded.to_seq),"
+    " count_n = count_n + excluded.count_n"
 )
 
 
@@ -131,7 +132,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
 
 def _complete(db: sqlite3.Connection) -> None:
     """Tables of new kinds, columns of new fields."""
-    present = {row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    present = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for name, table in TABLES.items():
         if table not in present:
             _create_records(db, table)
