@@ -24,6 +24,7 @@ from .bench.scenario import load_scenario
 from .bench.target import TargetError, VirtualTarget
 from .bench.vm import VmTarget
 from .bench.world import World
+from .store import figures as store_figures
 from .stream import HOST_VERSION
 
 SPEED_SCENARIO = "demo"
@@ -58,6 +59,7 @@ BUDGETS = {
     ("board", "boot_to_sample_ms"): Budget(2_000, at_least=False),
     ("board", "alarm_latency_ms"): Budget(200, at_least=False),
     ("board", "late_n"): Budget(0, at_least=False),
+    ("host", "day_opens_s"): Budget(1, at_least=False),
 }
 
 # Figures shown without a budget: what they mean is in bench.pico.figures.
@@ -66,6 +68,10 @@ UNBOUND = (
     ("board", "jitter_p50_us"),
     ("board", "jitter_p99_us"),
     ("board", "jitter_max_us"),
+    ("host", "hour_opens_s"),
+    ("host", "ten_minutes_open_s"),
+    ("host", "store_records_per_s"),
+    ("host", "day_mb"),
 )
 
 
@@ -75,7 +81,7 @@ def measure(progress: Callable[[float, float], None] | None = None) -> dict[str,
     progress(done, of) is called in steps. Raises NoBoard without MicroPython, TargetError when a run breaks off.
     Where MicroPython's image for the Pico is not to be had, `board` is {"skipped": why}.
     """
-    steps_n = SPEED_RUN_N + 2
+    steps_n = SPEED_RUN_N + 3
 
     def done(step: int) -> None:
         if progress:
@@ -90,6 +96,8 @@ def measure(progress: Callable[[float, float], None] | None = None) -> dict[str,
     allocated = allocated_bytes_per_sample()
     done(SPEED_RUN_N + 1)
     board = board_figures()
+    done(steps_n - 1)
+    host = asdict(store_figures.measure())
     done(steps_n)
     return {
         "version": HOST_VERSION,
@@ -101,6 +109,7 @@ def measure(progress: Callable[[float, float], None] | None = None) -> dict[str,
         },
         "vm": {"speed_ratio": round(statistics.median(ratios), 1), "alloc_bytes_per_sample": allocated},
         "board": board,
+        "host": host,
         "budgets": {f"{section} {name}": str(budget) for (section, name), budget in BUDGETS.items()},
     }
 

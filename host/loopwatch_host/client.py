@@ -102,6 +102,7 @@ class Client:
     greet: ask a board for its identity and its stream on connecting; without it the client only listens until
     told otherwise, and a virtual board's run depends on nothing but its seed.
     find: where the board is now, or None, called with the last port name and the USB serial number.
+    capture: takes all bytes as they come, with their wall time, before anything is made of them.
     """
 
     def __init__(
@@ -110,12 +111,14 @@ class Client:
         *,
         greet: bool = True,
         find: Callable[[str, str], str | None] = ports.find_again,
+        capture: Callable[[bytes, float], None] | None = None,
     ) -> None:
         self.port = port
         self.received_n = 0
         self.stream = Stream()
         self._greet = greet
         self._find = find
+        self._capture = capture
         self._usb_serial_number = ""
         self._serial: serial.Serial | None = None
         self._subscriptions: tuple[Subscription, ...] = ()
@@ -254,6 +257,8 @@ class Client:
     def _take(self, data: bytes) -> str:
         """Hand received bytes on; returns why the board cannot be kept, if so."""
         now_s = time.time()
+        if self._capture:
+            self._capture(data, now_s)
         known_id = self.stream.board_id
         heard = self.stream.feed(data, now_s)
         for reply_id, text in self.stream.replies:

@@ -6,6 +6,7 @@ since its start, unwrapped; `epoch_n` counts the board's starts seen on this con
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from loopwatch import alarms, sample, wire
 from loopwatch.journal import ALARM, MODE, MODE_NAMES
@@ -153,6 +154,12 @@ def event_words(record: Record) -> str:
     if record.values["event_n"] == MODE and subject_n is not None and 0 < subject_n < len(MODE_NAMES):
         return f"mode {MODE_NAMES[subject_n]}"
     return f"event {record.values['event_n']}, subject {subject_n}, state {record.values['state_n']}"
+
+
+def event_record(row: dict[str, Any]) -> Record:
+    """An event that was kept, a row with `seq`, `board_ms`, `at_s` and its fields, as the record it was."""
+    fields = next(kind[3] for kind in wire.KINDS if kind[1] == "event")
+    return Record("event", row["seq"], 0, row["board_ms"], row["at_s"], {field[0]: row[field[0]] for field in fields})
 
 
 def standing_alarms(alarm_bits: int) -> list[str]:

@@ -373,3 +373,42 @@ def test_a_rate_is_told_in_the_unit_of_its_size(rate_ul_h: int, words: str) -> N
 @pytest.mark.parametrize(("seconds", "words"), [(40, "40 s"), (85, "1 min 25 s"), (11_400, "3 h 10 min")])
 def test_a_duration_is_told_as_people_say_it(seconds: float, words: str) -> None:
     assert duration_words(seconds) == words
+
+
+def test_the_log_is_asked_by_event_and_by_time(demo: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    _, db = demo
+
+    def asked(*arguments: object) -> list[dict[str, object]]:
+        done = _loopwatch("log", *arguments, "--json", "--db", db)
+        assert done.returncode == 0, done.stderr
+        return list(json.loads(done.stdout)[str(arguments[0])])
+
+    (leak,) = asked("events", "--alarm", "leak", "--state", "UNACK")
+    # The demo runs 15 times as fast as its clock: 0.2 s of the wall are 3 of the board.
+    near = asked("samples", "--around", "leak", "--window", 0.2)
+    assert [row["t_ms"] for row in near] == sorted(row["t_ms"] for row in near)  # type: ignore[type-var]
+    assert abs(near[0]["at_s"] - leak["at_s"] + 0.2) < 0.05  # type: ignore[operator]
+    assert asked("samples", "--around", leak["seq"], "--window", 0.2) == near
+    assert asked("events", "--all", "--alarm", "leak", "--from", "2001-01-01")[0]["session"] == 1
+    assert asked("events", "--all", "--to", "2001-01-01") == []
+    assert asked("heartbeats", "--limit", 3)[0]["uptime_s"] is not None
+    (minute, *_) = asked("minutes")
+    assert minute["p_static_pa_least"] <= minute["p_static_pa_mean"] <= minute["p_static_pa_most"]  # type: ignore[operator]
+    assert 590 <= minute["count_n"] <= 600  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["samples", "--alarm", "leak"], "choose among events"),
+        (["samples", "--around", "leak", "--from", "3"], "two ranges"),
+        (["samples", "--around", "flood"], "no event flood"),
+        (["samples", "--from", "noon"], "is no moment"),
+    ],
+)
+def test_a_question_to_the_log_that_makes_no_sense_is_refused(
+    demo: tuple[subprocess.CompletedProcess[str], Path], arguments: list[str], words: str
+) -> None:
+    done = _loopwatch("log", *arguments, "--db", demo[1])
+    assert done.returncode in (1, 2)
+    assert words in done.stderr

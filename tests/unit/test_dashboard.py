@@ -472,3 +472,51 @@ def test_run_on_a_terminal_prints_lines_when_no_dashboard_is_wanted(tmp_path: Pa
     assert terminal.end() == 0
     assert b"\x1b[?1049h" not in terminal.seen  # the sequence that takes the whole screen
     assert b" bar" in terminal.seen
+
+
+STEADY = """
+import asyncio, gc, os, sys
+sys.path[:0] = {path!r}
+from test_dashboard import Desk
+from loopwatch_host.dashboard.app import Dashboard
+
+def resident_kb():
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
+
+async def sit():
+    desk = Desk()
+    desk.start()
+    app = Dashboard(desk.loop, "bench", lambda: True, str, str)
+    async with app.run_test(size=(120, 40)) as pilot:
+        for hour in range(8):
+            for second in range(3600):
+                for _ in range(9):
+                    desk.record("sample", p_static_pa=150_000 + second % 97)
+                desk.second(p_static_pa=150_000 + second % 89, residual_ul=second % 53)
+                if second % 600 == 0:
+                    desk.alarm("leak", 1 if second % 1200 else 0)
+                if second % 60 == 0:
+                    app.draw()
+                    await pilot.pause()
+            print(resident_kb(), flush=True)
+
+asyncio.run(sit())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell a process's memory there")
+@pytest.mark.timeout(400)
+def test_the_process_of_the_dashboard_is_as_large_after_eight_hours_as_after_two(
+    record_property: Callable[[str, object], None],
+) -> None:
+    script = STEADY.format(path=[str(Path(__file__).parent), *sys.path])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=380)
+    assert done.returncode == 0, done.stderr
+    hours_kb = [int(line) for line in done.stdout.split()]
+    record_property(
+        "table", f"memory of the terminal dashboard after each hour at 10 Hz, MB: {[k // 1024 for k in hours_kb]}"
+    )
+    assert len(hours_kb) == 8
+    assert abs(hours_kb[7] - hours_kb[1]) <= 0.1 * hours_kb[1]

@@ -14,7 +14,7 @@ from loopwatch import wire
 from loopwatch_host import store
 from loopwatch_host.errors import StoreError
 from loopwatch_host.messages import Disconnected, Earlier, Gap, Identified, Record, Started
-from loopwatch_host.store import Log, Store
+from loopwatch_host.store import Log, Store, schema
 
 NOW_S = 1_700_000_000.0
 BOARD_ID = "e661a4d417123456"
@@ -195,10 +195,10 @@ def test_migrations_run_in_order_and_once(path: Path, monkeypatch: pytest.Monkey
         ran.append(db.execute("PRAGMA user_version").fetchone()[0])
         db.execute("CREATE TABLE notes (text TEXT)")
 
-    monkeypatch.setattr(store, "MIGRATIONS", (*store.MIGRATIONS, add_table))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, add_table))
     Store(path, "version 2").close()
     Store(path, "version 2 again").close()
-    assert ran == [len(store.MIGRATIONS) - 1]
+    assert ran == [len(schema.MIGRATIONS) - 1]
     with Log(path) as log:
         assert len(log.sessions()) == 3
 
@@ -208,7 +208,7 @@ def test_a_log_of_a_newer_version_is_left_alone(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(StoreError, match=f"schema 99.*knows up to {len(store.MIGRATIONS)}"):
+    with pytest.raises(StoreError, match=f"schema 99.*knows up to {len(schema.MIGRATIONS)}"):
         Store(path, "test")
     with pytest.raises(StoreError, match="schema 99"):
         Log(path)
@@ -245,7 +245,7 @@ def test_the_default_log_is_where_the_system_keeps_data(monkeypatch: pytest.Monk
 
 def test_a_log_from_before_runs_were_numbered_is_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as before:
-        before.setattr(store, "MIGRATIONS", store.MIGRATIONS[:1])
+        before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
         Store(path, "old").close()
     with Store(path, "new") as kept:
         kept.add(_boot())

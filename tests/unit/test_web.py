@@ -1,6 +1,8 @@
 """The web page as programs meet it: what is served, who may act, and what the log gives to a chart."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -203,3 +205,22 @@ def test_the_past_of_another_board_is_not_shown(kept: Kept) -> None:
 def test_the_command_loads_the_server_only_when_it_is_asked_for() -> None:
     script = "import sys, loopwatch_host.cli; sys.exit(any(m in sys.modules for m in ('textual', 'uvicorn')))"
     assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
+def test_a_script_gets_the_address_as_one_document_as_soon_as_the_page_answers(tmp_path: Path) -> None:
+    arguments = ["--target", "vm", "--port", "0", "--db", str(tmp_path / "log.db"), "--for", "2", "--json"]
+    page = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert page.stdout is not None and page.stderr is not None
+    said = json.loads(page.stdout.readline())
+    with socket.create_connection(("127.0.0.1", said["port"]), timeout=30):
+        pass
+    rest, errors = page.communicate(timeout=60)
+    assert said["url"] == f"http://127.0.0.1:{said['port']}/"
+    assert (said["session"], said["db"]) == (1, str(tmp_path / "log.db"))
+    # One document and nothing else; what people want to know at the end goes to the other side.
+    assert rest == ""
+    assert "kept in" in errors
+    assert page.returncode == 0

@@ -20,10 +20,13 @@ from .blackbox import app as blackbox_app
 from .config import app as config_app
 from .detection import commission, evaluate, replay
 from .doctor import doctor
+from .export import bring_in, export
 from .flash import flash
+from .leaktest import leaktest
 from .log import log
 from .monitor import monitor
 from .ports import list_ports
+from .report import app as report_app
 from .run import run
 from .scenario import app as scenario_app
 from .web import web
@@ -55,7 +58,10 @@ app.command()(run)
 app.command()(monitor)
 app.command()(web)
 app.command()(log)
+app.command()(export)
+app.command("import")(bring_in)
 app.command("ports")(list_ports)
+app.command()(leaktest)
 app.command()(commission)
 app.command()(replay)
 app.command()(evaluate)
@@ -66,6 +72,7 @@ app.add_typer(scenario_app, name="scenario")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(config_app, name="config")
 app.add_typer(blackbox_app, name="blackbox")
+app.add_typer(report_app, name="report")
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ from ..bench.world import World
 from ..client import Client
 from ..messages import is_leak
 from ..store import Store, default_path
+from ..store.capture import Capture, folder_of
+from . import output
 from .watch import View, Watch
 
 
@@ -120,13 +122,16 @@ class VirtualSitting(Sitting):
 def at_board(port: str, db: Path | None, view: View | None, for_s: float | None = None) -> Iterator[Sitting]:
     """Watch the board behind a port; one that goes away is waited for."""
     with ExitStack() as opened:
-        client = Client(port)
+        raw = opened.enter_context(Capture(folder_of(db or default_path()), port))
+        client = Client(port, capture=raw.take)
         heard = client.subscribe()
         # The port first: without a board no session is begun.
         opened.enter_context(client)
         store = opened.enter_context(Store(db or default_path(), port))
         watch = Watch(heard, store, view, Observed(lambda: [0.0]))
         yield Sitting(client, store, watch, for_s)
+        if raw.error:
+            output.notes().print(raw.error, style="yellow", markup=False)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`loopwatch web`: the page of one board, real or virtual, for browsers on this machine."""
 
 import asyncio
+import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def web(
     speed: float = typer.Option(1.0, min=1.0, max=100.0, help="For vm and pico: the loop's seconds in one second."),
     seed: int | None = typer.Option(None, min=0, help="For vm and pico: seed of everything random."),
     db: Path | None = typer.Option(None, help="The log to write; the user's by default."),
+    as_json: bool = typer.Option(False, "--json", help="Say the address as one JSON document, as soon as it answers."),
 ) -> None:
     """Show a board as a web page, until --for or Ctrl-C; nothing is loaded from the network."""
     # Loading the server takes half a second, which no other command should pay.
@@ -51,7 +53,12 @@ def web(
     ):
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
         shown = address if guard.local else f"{address}?token={guard.token}"
-        output.answers().print(f"open {shown} in a browser; Ctrl-C ends it", markup=False)
+        if as_json:
+            # One line, at once: a script waits for it.
+            said = {"url": shown, "port": listening.getsockname()[1], "db": str(sitting.store.path)}
+            print(json.dumps({**said, "session": sitting.store.session_id}), flush=True)
+        else:
+            output.answers().print(f"open {shown} in a browser; Ctrl-C ends it", markup=False)
         orders = Orders(sitting.client, feed.loop)
 
         def step() -> bool:
@@ -63,7 +70,7 @@ def web(
         app = make_app(feed, guard, sitting.store.path, orders.acknowledge, orders.reset)
         asyncio.run(serve(app, feed, listening, step))
         sitting.end()
-        sitting.watch.summary(sitting.client, output.answers())
+        sitting.watch.summary(sitting.client, output.notes() if as_json else output.answers())
 
 
 def _sitting(
