@@ -223,6 +223,7 @@ def test_a_day_at_10_hz_opens_within_a_second_and_shows_its_one_spike(
             999_999 if hours in (0.2, 24) else 1000
         )
         assert 100 <= len(read["measured"]["t"]) <= 3100
+        assert None not in read["measured"]["p_static_pa"]  # a whole day without a gap
     words = ", ".join(f"{hours:g} h in {1000 * each:.0f} ms" for hours, each in took_s.items())
     record_property("table", f"a day of 10 Hz, {day.stat().st_size / 1e6:.0f} MB on the disk; a chart opens: {words}")
     # CPU time: what a loaded machine does meanwhile does not count.
