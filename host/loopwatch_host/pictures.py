@@ -27,7 +27,7 @@ from .messages import Disconnected, Message, Record
 from .store import Store
 from .web.feed import Feed
 from .web.guard import Guard
-from .web.server import listen, make_app, serve
+from .web.server import Board, listen, make_app, serve
 
 BEGUN_S = 1_790_000_000.0  # the same time of day in every drawing
 STEP_S = 0.5
@@ -135,8 +135,8 @@ def served(stage: Stage) -> Iterator[str]:
     ended = threading.Event()
     guard = Guard("127.0.0.1")
     with listen("127.0.0.1", 0) as listening:
-        app = make_app(stage.feed, guard, stage.log, lambda name: None, lambda name: None)
-        serving = serve(app, stage.feed, listening, lambda: not ended.is_set())
+        board = Board("bench", stage.feed, stage.log, lambda name: None, lambda name: None)
+        serving = serve(make_app([board], guard), [stage.feed], listening, lambda: not ended.is_set())
         thread = threading.Thread(target=asyncio.run, args=(serving,))
         thread.start()
         try:

@@ -4,14 +4,18 @@ import json
 import math
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pty_board import PtyBoard
 from test_cli import COMMAND, _environment, _loopwatch
 
+from loopwatch import sample
 from loopwatch_host.commission import commission
 from loopwatch_host.commission import log as logs
 from loopwatch_host.evaluate import family, journey
@@ -165,6 +169,7 @@ def test_an_ended_test_judges_nothing() -> None:
     assert (procedure.result.verdict, procedure.result.estimate) == ("aborted", None)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("of_family", [False, True])
 def test_calibrated_leaks_are_judged_right_on_loops_that_nothing_was_chosen_on(
     of_family: bool, record_property: Callable[[str, object], None]
@@ -193,9 +198,11 @@ def test_more_noise_than_the_prior_knows_shows_in_the_interval() -> None:
     assert wild.sd_ml_h > 1.5 * calm.sd_ml_h
 
 
+@pytest.mark.timeout(400)
 def test_a_virtual_board_with_a_leak_is_found_leaking_and_the_figures_hold_together(tmp_path: Path) -> None:
-    done = _loopwatch(
-        "leaktest", "--target", "vm", "--leak-ml-h", 60, "--seed", 2, "--json", "--samples", tmp_path / "s.csv"
+    arguments = ["--target", "vm", "--leak-ml-h", "60", "--seed", "2", "--json", "--samples", str(tmp_path / "s.csv")]
+    done = subprocess.run(
+        [*COMMAND, "leaktest", *arguments], capture_output=True, text=True, timeout=380, env=_environment()
     )
     assert done.returncode == 1, done.stderr
     said = json.loads(done.stdout)
@@ -226,6 +233,7 @@ def test_what_cannot_be_tested_is_refused_with_a_sentence(arguments: list[object
     assert words in done.stderr
 
 
+@pytest.mark.timeout(400)
 def test_a_commissioned_model_takes_the_warmth_out_and_the_interval_is_narrower() -> None:
     member = family.default(2103)
     way = journey.drawn(member, 1.5)
@@ -260,3 +268,58 @@ def test_ctrl_c_ends_a_test_at_once_and_judges_nothing(tmp_path: Path) -> None:
     assert (document["verdict"], "rate_ml_h" in document) == ("aborted", False)
     assert "as they were" in document["why"]
     assert "Ended before its time" in (tmp_path / "test.html").read_text()
+
+
+def _at_pty(board: PtyBoard, *arguments: str) -> subprocess.Popen[str]:
+    """The command in front of a board on a pty, heard of by the board: it has been asked who it is."""
+    test = subprocess.Popen(
+        [*COMMAND, "leaktest", "--target", f"serial:{board.port}", "--yes", "--json", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment(),
+    )  # fmt: skip
+    end_s = time.monotonic() + 60
+    while not any("*IDN?" in command for command in board.commands):
+        assert time.monotonic() < end_s and test.poll() is None
+        time.sleep(0.05)
+    return test
+
+
+def _send_seconds(board: PtyBoard, rows: np.ndarray, ended: Callable[[], bool]) -> None:
+    """Seconds of a loop as a board's mean records, as fast as the cable takes them."""
+    for n, row in enumerate(rows.tolist()):
+        if ended():
+            return
+        names = dict(zip(sample.CHANNELS, row, strict=True))
+        values = {name: None if math.isnan(value) else round(value) for name, value in names.items()}
+        board.send(board.record("M", n, 1000 * n, **values))
+
+
+def test_a_board_on_a_cable_is_tested_by_its_own_seconds_and_gets_no_order(tmp_path: Path) -> None:
+    with PtyBoard(tmp_path) as board:
+        board.boot()
+        test = _at_pty(board)
+        sender = threading.Thread(
+            target=_send_seconds, args=(board, _rows(6000, 10.0, Gauge()), lambda: test.poll() is not None), daemon=True
+        )
+        sender.start()
+        said, errors = test.communicate(timeout=60)
+        # What is not read any more would hold the sender for ever.
+        board.hang_up()
+        assert test.returncode == 1, errors
+        document = json.loads(said)
+        assert document["verdict"] == "leaking"
+        assert document["interval_ml_h"][0] < 10 < document["interval_ml_h"][1]
+        assert document["board_id"] == f"{board.board_id:016x}"
+        assert {command.split(" ", 1)[1] for command in board.commands} == {"*IDN?", "STR ON"}
+
+
+def test_a_board_that_is_unplugged_ends_the_test_with_a_sentence(tmp_path: Path) -> None:
+    with PtyBoard(tmp_path) as board:
+        board.boot()
+        test = _at_pty(board)
+        _send_seconds(board, _rows(200, 0.0, Gauge()), lambda: False)
+        time.sleep(0.5)
+        board.hang_up()
+        said, _ = test.communicate(timeout=60)
+    document = json.loads(said)
+    assert (test.returncode, document["verdict"]) == (1, "aborted")
+    assert "the board is gone" in document["why"]

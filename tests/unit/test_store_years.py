@@ -1,6 +1,8 @@
 """Years of a board on a laptop: rollups, what goes and what stays, older logs, and how fast a day opens."""
 
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -221,6 +223,7 @@ def test_a_day_at_10_hz_opens_within_a_second_and_shows_its_one_spike(
             999_999 if hours in (0.2, 24) else 1000
         )
         assert 100 <= len(read["measured"]["t"]) <= 3100
+        assert None not in read["measured"]["p_static_pa"]  # a whole day without a gap
     words = ", ".join(f"{hours:g} h in {1000 * each:.0f} ms" for hours, each in took_s.items())
     record_property("table", f"a day of 10 Hz, {day.stat().st_size / 1e6:.0f} MB on the disk; a chart opens: {words}")
     # CPU time: what a loaded machine does meanwhile does not count.
@@ -241,3 +244,54 @@ def test_a_moment_of_a_long_session_is_found_without_reading_it(day: Path) -> No
         log._db.set_progress_handler(None, 100)
     assert [row["seq"] for row in rows] == list(range(800_000, 800_011))
     assert steps_n < 200
+
+
+NEWER = """
+import sys
+sys.path[:0] = {path!r}
+from pathlib import Path
+from loopwatch import wire
+
+# A wire of tomorrow: evidence is a record of its own, and decisions have lost theirs.
+fields = tuple((f"evidence_m{{n}}_permille", "") for n in range(11))
+decision = next(kind for kind in wire.KINDS if kind[1] == "decision")
+kept = tuple(field for field in decision[3] if not field[0].startswith("evidence_"))
+rest = tuple(kind for kind in wire.KINDS if kind[1] not in ("decision", "evidence"))
+wire.KINDS = rest + ((decision[0], "decision", "", kept), ("V", "evidence", "", fields))
+
+from test_store import NOW_S, _boot, _record
+from loopwatch_host import export
+from loopwatch_host.report import run
+from loopwatch_host.store import Log, Store
+db = Path(sys.argv[1])
+with Store(db, "new") as store:
+    store.add(_boot(started_s=NOW_S + 9_000))
+    for n in range(100):
+        at = {{"started_s": NOW_S + 9_000}}
+        store.add(_record("sample", n, 1000 * n, **at))
+        store.add(_record("decision", n, 1000 * n, residual_ul=-n, **at))
+        store.add(_record("evidence", n, 1000 * n, evidence_m10_permille=10 * n, **at))
+with Log(db) as log:
+    session_id = log.session_id(None)
+    assert [row["evidence_m10_permille"] for row in log.records("evidence", session_id)] == [10 * n for n in range(100)]
+    assert next(iter(log.rolled("evidence", "hours", session_id)))["evidence_m10_permille_most"] == 990
+    export.export_session(log, session_id, db.parent / "out", ".csv")
+    assert "evidence of a leak" in run.html(log, session_id)
+new_id, counts = export.import_back(db.parent / "out", db)
+assert counts["evidence"] == 100
+"""
+
+
+def test_a_log_grows_with_the_wire_and_keeps_what_the_wire_no_longer_has(path: Path) -> None:
+    with Store(path, "old") as kept:
+        kept.add(_boot())
+        kept.add(_record("decision", 1, 1000))
+    db = sqlite3.connect(path)
+    db.execute("ALTER TABLE decisions ADD COLUMN evidence_of_old_permille INTEGER")
+    db.execute("UPDATE decisions SET evidence_of_old_permille = 812")
+    db.commit()
+    db.close()
+    script = NEWER.format(path=[str(Path(__file__).parent), *sys.path])
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert _query(path, "SELECT evidence_of_old_permille FROM decisions WHERE session_id = 1") == [(812,)]

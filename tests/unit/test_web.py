@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from web_page import COMMAND, Served
 
 from loopwatch_host.desk import history
 from loopwatch_host.messages import Identified, Record, Started
-from loopwatch_host.store import FIELDS, Store
+from loopwatch_host.store import FIELDS, Log, Store
 from loopwatch_host.web.server import PAGE
 
 BOARD_ID = "e6614104032d5a2b"
@@ -224,3 +225,47 @@ def test_a_script_gets_the_address_as_one_document_as_soon_as_the_page_answers(t
     assert rest == ""
     assert "kept in" in errors
     assert page.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The page of two virtual boards, side by side."""
+    with Served(tmp_path_factory.mktemp("two"), "--target", "vm") as made:
+        yield made
+
+
+def test_several_boards_stand_side_by_side_each_on_a_page_of_its_own(two: Served) -> None:
+    status, headers, body = two.ask("/")
+    assert status == 200
+    assert body.count(b"<iframe") == 2
+    assert "frame-ancestors 'self'" in headers["content-security-policy"]
+    for n in (1, 2):
+        status, _, page = two.ask(f"/b/{n}/")
+        assert status == 200
+        assert b'id="setup"' in page
+        assert two.ask(f"/b/{n}/api/history?from=0&to=10&points=10")[0] == 200
+        assert two.ask(f"/b/{n}/api/acknowledge", {"alarm": "leak"})[0] == 403
+    assert two.ask("/b/3/")[0] == 404
+    assert two.ask("/api/history")[0] == 404
+
+
+def test_two_boards_are_kept_apart(two: Served) -> None:
+    folder = two.folder
+    end_s = time.monotonic() + 30
+    while not (folder / "log-2.db").exists():
+        assert time.monotonic() < end_s
+        time.sleep(0.2)
+    for name, source in (("log.db", "vm demo seed 1"), ("log-2.db", "vm demo seed 2")):
+        with Log(folder / name) as log:
+            assert [session["source"] for session in log.sessions()] == [source]
+
+
+@pytest.mark.parametrize("ports", [["serial:/dev/a", "serial:/dev/a"], ["serial", "serial:/dev/a"]])
+def test_one_port_for_two_boards_is_refused(ports: list[str]) -> None:
+    arguments = [word for port in ports for word in ("--target", port)]
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "a --target of its own" in done.stderr

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from web_page import Served
@@ -264,3 +265,20 @@ def test_a_page_that_has_lost_its_server_says_so_and_greys_out(
         assert page.evaluate("document.body.classList.contains('old')")
         assert served.process.returncode == 0
         assert "Traceback" not in served.text()
+
+
+def test_two_boards_side_by_side_go_on_each_in_its_own_frame_and_are_acknowledged_apart(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    frames = "Array.from(document.querySelectorAll('iframe'), (frame) => frame.contentWindow)"
+    row = "document.querySelector('[data-alarm=not_commissioned]')"
+    with Served(tmp_path, "--target", "vm", speed=4.0) as two, closing(chromium.page()) as page:
+        page.size(1700, 1000)
+        page.open(two.address)
+        page.wait(f"{frames}.length === 2 && {frames}.every((w) => w.loopwatch?.charts.fine.length > 20)", 60.0)
+        page.wait(f"{frames}.every((w) => w.{row})", LIVE_TIMEOUT_S)
+        page.evaluate(f"{frames}[1].{row}.querySelector('button').click()")
+        page.wait(f"{frames}[1].{row}.dataset.state === 'ACKED'", LIVE_TIMEOUT_S)
+        assert page.evaluate(f"{frames}[0].{row}.dataset.state") == "UNACK"
+        last = page.evaluate(f"{frames}.map((w) => w.loopwatch.charts.fine.last)")
+        page.wait(f"{frames}.every((w, i) => w.loopwatch.charts.fine.last > {last}[i] + 1)", LIVE_TIMEOUT_S)

@@ -18,6 +18,7 @@ class Served:
     """A page of a virtual board that runs the demo. Context manager."""
 
     def __init__(self, folder: Path, *arguments: str, speed: float = 8.0) -> None:
+        self.folder = folder
         self._output = (folder / "web.txt").open("w+")
         board = ("--target", "vm", "--speed", f"{speed:g}", "--port", "0", "--db", str(folder / "log.db"))
         self.process = subprocess.Popen(

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import typer
 
 from .. import ports
+from ..bench.runner import VIRTUAL_KINDS
 from ..bench.scenario import load_scenario
 from ..desk.loop import Loop
 from ..desk.orders import Orders
 from ..errors import UsageError
+from ..store import default_path
 from . import output
 from .sitting import Sitting, at_bench, at_board
 from .watch import View, until_ended
@@ -20,7 +22,9 @@ PORT = 8765
 
 
 def web(
-    target: str | None = typer.Option(None, help="vm, pico, serial or serial:PORT; serial unless a scenario is named."),
+    targets: list[str] = typer.Option(
+        [], "--target", help="vm, pico, serial or serial:PORT; several times for boards side by side."
+    ),
     scenario: str | None = typer.Option(None, help="For vm and pico: a built-in scenario, or a file; demo by default."),
     port: int = typer.Option(PORT, min=0, max=65535, help="Port of the page; 0 takes a free one."),
     host: str = typer.Option("127.0.0.1", help="Address to listen on; any but this machine's needs --allow-network."),
@@ -33,51 +37,71 @@ def web(
     db: Path | None = typer.Option(None, help="The log to write; the user's by default."),
     as_json: bool = typer.Option(False, "--json", help="Say the address as one JSON document, as soon as it answers."),
 ) -> None:
-    """Show a board as a web page, until --for or Ctrl-C; nothing is loaded from the network."""
+    """Show a board, or several side by side, as a web page, until --for or Ctrl-C; it needs no network."""
     # Loading the server takes half a second, which no other command should pay.
     from ..web.feed import Feed
     from ..web.guard import Guard, is_loopback
-    from ..web.server import listen, make_app, serve
+    from ..web.server import Board, listen, make_app, serve
 
     if not is_loopback(host) and not allow_network:
         raise UsageError(
             f"{host} can be reached by other machines: add --allow-network if that is wanted; they then need the"
             " printed address with its token"
         )
-    feed = Feed(Loop(board_time=speed != 1.0))
     guard = Guard(host)
-    with (
-        listen(host, port) as listening,
-        _sitting(target, scenario, speed, seed, db, feed, for_s) as sitting,
-        until_ended() as ended,
-    ):
+    kinds = targets or ["vm" if scenario else "serial"]
+    real = [kind for kind in kinds if kind not in VIRTUAL_KINDS]
+    if len(set(real)) < len(real) or (len(real) > 1 and "serial" in real):
+        raise UsageError("every board needs a --target of its own: name each port, as serial:/dev/ttyACM0")
+    feeds = [Feed(Loop(board_time=speed != 1.0)) for _ in kinds]
+    with ExitStack() as opened:
+        listening = opened.enter_context(listen(host, port))
+        seeds = [None if seed is None and len(kinds) == 1 else (seed or 1) + i for i in range(len(kinds))]
+        sittings = [
+            opened.enter_context(_sitting(kind, scenario, speed, each, _log_of(db, kind, place), feed, for_s))
+            for place, (kind, each, feed) in enumerate(zip(kinds, seeds, feeds, strict=True), 1)
+        ]
+        ended = opened.enter_context(until_ended())
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
         shown = address if guard.local else f"{address}?token={guard.token}"
         if as_json:
             # One line, at once: a script waits for it.
-            said = {"url": shown, "port": listening.getsockname()[1], "db": str(sitting.store.path)}
-            print(json.dumps({**said, "session": sitting.store.session_id}), flush=True)
+            ids = [sitting.store.session_id for sitting in sittings]
+            said = {"url": shown, "port": listening.getsockname()[1], "db": str(sittings[0].store.path)}
+            print(json.dumps({**said, "session": ids[0], "sessions": ids}), flush=True)
         else:
             output.answers().print(f"open {shown} in a browser; Ctrl-C ends it", markup=False)
-        orders = Orders(sitting.client, feed.loop)
+        orders = [Orders(sitting.client, feed.loop) for sitting, feed in zip(sittings, feeds, strict=True)]
 
         def step() -> bool:
-            sitting.step()
-            feed.loop.bad_n = sitting.client.bad_n
-            orders.tick()
-            return not ended() and not sitting.over
+            for sitting, feed, order in zip(sittings, feeds, orders, strict=True):
+                sitting.step()
+                feed.loop.bad_n = sitting.client.bad_n
+                order.tick()
+            return not ended() and not any(sitting.over for sitting in sittings)
 
-        app = make_app(feed, guard, sitting.store.path, orders.acknowledge, orders.reset)
-        asyncio.run(serve(app, feed, listening, step))
-        sitting.end()
-        sitting.watch.summary(sitting.client, output.notes() if as_json else output.answers())
+        boards = [
+            Board(kind, feed, sitting.store.path, order.acknowledge, order.reset)
+            for kind, feed, sitting, order in zip(kinds, feeds, sittings, orders, strict=True)
+        ]
+        asyncio.run(serve(make_app(boards, guard), feeds, listening, step))
+        for sitting in sittings:
+            sitting.end()
+            sitting.watch.summary(sitting.client, output.notes() if as_json else output.answers())
+
+
+def _log_of(db: Path | None, kind: str, place: int) -> Path | None:
+    """The log of the board at this place: virtual boards have all the same id, so each has a log of its own."""
+    if place == 1 or kind not in VIRTUAL_KINDS:
+        return db
+    path = db or default_path()
+    return path.with_name(f"{path.stem}-{place}{path.suffix}")
 
 
 def _sitting(
-    target: str | None, scenario: str | None, speed: float, seed: int | None, db: Path | None, view: View,
+    kind: str, scenario: str | None, speed: float, seed: int | None, db: Path | None, view: View,
     for_s: float | None,
 ) -> AbstractContextManager[Sitting]:  # fmt: skip
-    kind = target or ("vm" if scenario else "serial")
     if kind == "serial" or kind.startswith("serial:"):
         if scenario:
             raise UsageError("a scenario is for a virtual board: --target vm or pico")

@@ -75,9 +75,7 @@ def _thinned(
             (boot_id, least, last, from_s, to_s, from_s, piece_s),
         )
         for first_s, last_s, *spread in rows:
-            # A rollup's row stands for all of its period.
-            until_s = last_s if source.key == "seq" else last_s + source.spacing_s / 2
-            _append(columns, fields, first_s, until_s, spread, gap_s)
+            _append(columns, fields, first_s, last_s, spread, gap_s)
     return columns
 
 

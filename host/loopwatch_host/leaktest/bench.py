@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -29,6 +30,7 @@ from ..stream import HOST_VERSION
 from .procedure import Procedure, as_json
 
 STEP_S = 10.0
+SILENT_S = 60.0
 SETTLE_S = 30.0  # a virtual board has started by then
 
 
@@ -75,11 +77,18 @@ class _Listening:
 class _Real(_Listening):
     """A board on a cable."""
 
+    def __init__(self, heard: Subscription) -> None:
+        super().__init__(heard)
+        self._came_s = time.monotonic()
+
     def seconds(self) -> Iterator[list[float]]:
         """Wait a little, then give what has come."""
         message = self._heard.get(0.2)
-        yield from self.rows([message] if message else [])
-        yield from self.rows(self._heard.drain())
+        for row in self.rows([*([message] if message else []), *self._heard.drain()]):
+            self._came_s = time.monotonic()
+            yield row
+        if time.monotonic() - self._came_s > SILENT_S:
+            self.lost = f"no second came from the board for {SILENT_S:g} s: is it monitoring, or at its prompt?"
 
 
 class _Virtual(_Listening):

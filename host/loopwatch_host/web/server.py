@@ -11,8 +11,10 @@ import math
 import socket
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
 from http import HTTPStatus
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopwatch import alarms
@@ -35,7 +37,7 @@ from .guard import COOKIE, HEADER, Guard, refusal
 
 PAGE = Path(__file__).parent / "page"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
+POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; form-action 'none'; base-uri 'none'"
 POINTS_MAX_N = 8_000
 SPAN_DEFAULT_S = 600.0
 STEP_S = 0.02
@@ -59,25 +61,65 @@ def files() -> dict[str, Path]:
     return {**ours, "uplot.js": uplot / "uplot.iife.min.js", "uplot.css": uplot / "uplot.min.css"}
 
 
-def make_app(feed: Feed, guard: Guard, log: Path, acknowledge: Order, reset: Order) -> Starlette:
-    """The application for one board; log is the file that the board is kept in."""
-    served = files()
-    page = (PAGE / "index.html").read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class Board:
+    """One board of the page: what it shows, the file that it is kept in, and whom an order goes to."""
 
-    async def index(request: Request) -> Response:
-        if "token" in request.query_params:
-            answer: Response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-            answer.set_cookie(COOKIE, guard.token, httponly=True, samesite="strict")
-            return answer
-        about = {**setup(), "token": guard.token, "header": HEADER}
-        # Inside a script element the only harm is its end tag.
-        return HTMLResponse(page.replace("{{setup}}", json.dumps(about).replace("<", "\\u003c")))
+    name: str
+    feed: Feed
+    log: Path
+    acknowledge: Order
+    reset: Order
+
+
+def make_app(boards: Sequence[Board], guard: Guard) -> Starlette:
+    """The application: the page of a board, or of several side by side, each then below /b/ and its number."""
+    served = files()
 
     async def file(request: Request) -> Response:
         path = served.get(request.path_params["name"])
         if path is None:
             return refusal(HTTPStatus.NOT_FOUND, "no such file")
         return FileResponse(path, media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
+
+    several = [Mount(f"/b/{n}", routes=_routes(board, guard)) for n, board in enumerate(boards, 1)]
+    top = [Route("/", _side_by_side(boards, guard)), *several] if len(boards) > 1 else _routes(boards[0], guard)
+    return Starlette(routes=[Route("/page/{name}", file), *top], middleware=[Middleware(Guarded, guard)])
+
+
+def _with_cookie(request: Request, guard: Guard) -> Response | None:
+    """The answer to the printed address with its token, which a cookie keeps from then on; None without one."""
+    if "token" not in request.query_params:
+        return None
+    answer = RedirectResponse(request.url.path, HTTPStatus.SEE_OTHER)
+    answer.set_cookie(COOKIE, guard.token, httponly=True, samesite="strict")
+    return answer
+
+
+def _side_by_side(boards: Sequence[Board], guard: Guard) -> Callable[[Request], Awaitable[Response]]:
+    """The page of several boards: each in a frame of its own, which is the page of that board."""
+    frames = "".join(
+        f'<iframe src="b/{n}/" title="{escape(board.name, quote=True)}"></iframe>' for n, board in enumerate(boards, 1)
+    )
+    page = (PAGE / "boards.html").read_text(encoding="utf-8").replace("{{boards}}", frames)
+
+    async def index(request: Request) -> Response:
+        return _with_cookie(request, guard) or HTMLResponse(page)
+
+    return index
+
+
+def _routes(board: Board, guard: Guard) -> list[Route]:
+    """What there is of one board."""
+    feed, log = board.feed, board.log
+    page = (PAGE / "index.html").read_text(encoding="utf-8")
+
+    async def index(request: Request) -> Response:
+        if answer := _with_cookie(request, guard):
+            return answer
+        about = {**setup(), "token": guard.token, "header": HEADER}
+        # Inside a script element the only harm is its end tag.
+        return HTMLResponse(page.replace("{{setup}}", json.dumps(about).replace("<", "\\u003c")))
 
     async def stream(request: Request) -> Response:
         async def events() -> AsyncIterator[str]:
@@ -101,17 +143,13 @@ def make_app(feed: Feed, guard: Guard, log: Path, acknowledge: Order, reset: Ord
         except sqlite3.Error as error:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the log cannot be read now ({error}): try again")
 
-    return Starlette(
-        routes=[
-            Route("/", index),
-            Route("/page/{name}", file),
-            Route("/api/stream", stream),
-            Route("/api/history", past),
-            Route("/api/acknowledge", _ordered(acknowledge), methods=["POST"]),
-            Route("/api/reset", _ordered(reset), methods=["POST"]),
-        ],
-        middleware=[Middleware(Guarded, guard)],
-    )
+    return [
+        Route("/", index),
+        Route("/api/stream", stream),
+        Route("/api/history", past),
+        Route("/api/acknowledge", _ordered(board.acknowledge), methods=["POST"]),
+        Route("/api/reset", _ordered(board.reset), methods=["POST"]),
+    ]
 
 
 def _ordered(order: Order) -> Callable[[Request], Awaitable[Response]]:
@@ -182,7 +220,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: Starlette, feed: Feed, listening: socket.socket, step: Callable[[], bool]) -> None:
+async def serve(app: Starlette, feeds: Sequence[Feed], listening: socket.socket, step: Callable[[], bool]) -> None:
     """Serve pages and call step every STEP_S until it returns False; raises what step raises."""
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     server = _Server(config)
@@ -192,9 +230,11 @@ async def serve(app: Starlette, feed: Feed, listening: socket.socket, step: Call
         while not serving.done() and step():
             if time.monotonic() >= due_s:
                 due_s = time.monotonic() + PUBLISH_S
-                feed.publish()
+                for feed in feeds:
+                    feed.publish()
             await asyncio.sleep(STEP_S)
     finally:
-        feed.close()
+        for feed in feeds:
+            feed.close()
         server.should_exit = True
         await serving

@@ -218,6 +218,6 @@ function withMargin(least, most, unit) {
 async function history(fromS, toS) {
   const nothing = { measured: { t: [] }, decided: { t: [] } };
   if (!(fromS < toS)) return nothing;
-  const answer = await fetch(`/api/history?from=${fromS}&to=${toS}&points=1500`).catch(() => null);
+  const answer = await fetch(`api/history?from=${fromS}&to=${toS}&points=1500`).catch(() => null);
   return answer?.ok ? answer.json() : nothing;
 }

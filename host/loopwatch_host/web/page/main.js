@@ -13,7 +13,7 @@ let stale = true;
 
 async function order(name, alarm) {
   try {
-    const answer = await fetch(`/api/${name}`, {
+    const answer = await fetch(`api/${name}`, {
       method: "POST",
       headers: { "Content-Type": "application/json", [setup.header]: setup.token },
       body: JSON.stringify({ alarm }),
@@ -57,7 +57,7 @@ for (const button of document.querySelectorAll("[data-span]")) {
 liveButton.addEventListener("click", () => charts.live());
 document.getElementById("charts").addEventListener("dblclick", () => charts.live());
 
-const source = new EventSource("/api/stream");
+const source = new EventSource("api/stream");
 let opened = false;
 source.addEventListener("open", () => {
   opened = true;
