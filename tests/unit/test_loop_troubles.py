@@ -1,12 +1,14 @@
 """What goes wrong with the loop itself and is no leak: each limit's own alarm, and no leak, on the whole firmware."""
 
+from typing import Any
+
 import pytest
 from firmware_on_bench import Bench
 
 LEAKS = {"leak", "leak_seep", "leak_rupture"}
 
 # Events from 30 s on, settings of the limits as for a default loop at 1.5 bar, 35 °C; what must be raised.
-TROUBLES = {
+TROUBLES: dict[str, tuple[Any, Any, set[str]]] = {
     "the_pump_stops": ([{"do": "pump", "speed": 0}], {"pump_expected": 1}, {"pump_stopped"}),
     "the_pump_draws_gas": (
         [{"do": "emi", "channel": "p_pump", "noise_pa": 12_000, "for_s": 60}],
