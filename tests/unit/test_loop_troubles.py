@@ -8,7 +8,7 @@ from firmware_on_bench import Bench
 LEAKS = {"leak", "leak_seep", "leak_rupture"}
 
 # Events from 30 s on, settings of the limits as for a default loop at 1.5 bar, 35 °C; what must be raised.
-TROUBLES: dict[str, tuple[Any, Any, set[str]]] = {
+TROUBLES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], set[str]]] = {
     "the_pump_stops": ([{"do": "pump", "speed": 0}], {"pump_expected": 1}, {"pump_stopped"}),
     "the_pump_draws_gas": (
         [{"do": "emi", "channel": "p_pump", "noise_pa": 12_000, "for_s": 60}],
