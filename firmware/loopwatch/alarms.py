@@ -181,6 +181,7 @@ class Alarms:
     shelf silences, and does not bypass an interlock. armed: without it only HARD alarms trip. first_out: the alarm
     that stood first of those that stand, or NONE. flood: more than FLOOD_N were raised in FLOOD_S; grouped_bits: those
     raised meanwhile, which are acknowledged with the first out. dirty: something changed that save_words() keeps.
+    changed_n: counts the changes of states and of the trip. active_flags: by alarm, see active().
     """
 
     def __init__(self, journal: Journal, config: Config | None = None) -> None:
@@ -196,10 +197,11 @@ class Alarms:
         self.first_out = NONE
         self.flood = False
         self.dirty = False
+        self.changed_n = 0
         self.second_n = 0
         self._journal = journal
         self._condition = bytearray(ALARM_N)
-        self._active = bytearray(ALARM_N)
+        self.active_flags = bytearray(ALARM_N)
         self._latched = bytearray(ALARM_N)
         self._covers = bytearray(ALARM_N)
         self._trip_bits = 0
@@ -237,7 +239,7 @@ class Alarms:
         if condition != self._condition[alarm]:
             self._condition[alarm] = condition
             self._unknown_s[alarm] = self.second_n if condition == UNKNOWN else NONE
-        active = self._active[alarm]
+        active = self.active_flags[alarm]
         if condition == UNKNOWN or condition == active:
             self._stop_delay(alarm)
             return
@@ -250,7 +252,7 @@ class Alarms:
             return
         self._stop_delay(alarm)
         self.value[alarm] = value
-        self._active[alarm] = condition
+        self.active_flags[alarm] = condition
         self._happen(alarm, CHANGED, now_ms)
 
     def tick(self, now_ms: int) -> None:
@@ -321,7 +323,7 @@ class Alarms:
         """Its condition was about a baseline that is no more: while it is covered, it counts as gone."""
         if self._covers[alarm]:
             self._stop_delay(alarm)
-            self._active[alarm] = 0
+            self.active_flags[alarm] = 0
             self._condition[alarm] = UNKNOWN
             self._unknown_s[alarm] = self.second_n
 
@@ -347,7 +349,7 @@ class Alarms:
 
     def active(self, alarm: int) -> bool:
         """Whether its condition is true, by the delays, covered or not."""
-        return self._active[alarm] != 0
+        return self.active_flags[alarm] != 0
 
     def may_be_covered(self, alarm: int) -> bool:
         """Whether a person may shelve it or take it out of service."""
@@ -364,7 +366,7 @@ class Alarms:
             covers = self._covers[alarm] & ~DESIGN
             words[_HEAD_N + alarm] = (
                 self.state[alarm]
-                | self._active[alarm] << 3
+                | self.active_flags[alarm] << 3
                 | self._latched[alarm] << 4
                 | covers << 5
                 | self._shelf_s[alarm] << _SHELF_SHIFT
@@ -394,7 +396,7 @@ class Alarms:
         return True
 
     def _restore(self, alarm: int, word: int, now_ms: int) -> None:
-        self._active[alarm] = word >> 3 & 1
+        self.active_flags[alarm] = word >> 3 & 1
         self._latched[alarm] = word >> 4 & 1
         shelf_s = word >> _SHELF_SHIFT
         covers = word >> 5 & 7
@@ -406,7 +408,7 @@ class Alarms:
         self._covers[alarm] |= covers
         state = word & 7
         self.state[alarm] = state
-        if self._covers[alarm] or state >= SHELVED or self._active[alarm] != (state == UNACK or state == ACKED):
+        if self._covers[alarm] or state >= SHELVED or self.active_flags[alarm] != (state == UNACK or state == ACKED):
             self._happen(alarm, CHANGED, now_ms)
         elif state != NORM:
             self._enter(alarm, state, now_ms)
@@ -440,7 +442,7 @@ class Alarms:
         """The machine: what becomes of the alarm; returns whether that was anything."""
         state = self.state[alarm]
         covers = self._covers[alarm]
-        active = self._active[alarm]
+        active = self.active_flags[alarm]
         latches = TABLE[alarm][2]
         rest = LATCH if latches else NORM
         if covers:
@@ -493,7 +495,7 @@ class Alarms:
                 self.first_out = NONE
         else:
             self.standing_bits |= bit
-        silenced = state == SHELVED and (self._active[alarm] or self._latched[alarm])
+        silenced = state == SHELVED and (self.active_flags[alarm] or self._latched[alarm])
         self._trip_bits = self._trip_bits | bit if self.standing_bits & bit or silenced else self._trip_bits & ~bit
         self._judge_trip()
         self.dirty = True
@@ -518,3 +520,4 @@ class Alarms:
     def _judge_trip(self) -> None:
         mask = self._tripping_bits if self.armed else self._hard_bits & self._tripping_bits
         self.tripped = self._trip_bits & mask != 0
+        self.changed_n = (self.changed_n + 1) & 0xFFFF

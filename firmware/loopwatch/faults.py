@@ -37,7 +37,6 @@ from array import array
 
 from . import plausible
 from .config import Config
-from .kernels import pack
 from .port import const
 from .sample import (
     ABSENT,
@@ -51,12 +50,9 @@ from .sample import (
     SHORT,
     SPEC_HIGH,
     SPEC_LOW,
-    STATUS_BITS,
-    STUCK,
     T_DOME,
     T_SOURCE,
     Sample,
-    usable,
 )
 
 # By what a place can cool, m°C in a second: the source's coolant follows a heater of grams, the radiator's what flows
@@ -109,28 +105,21 @@ class Faults:
         used = self.mean
         told = self.told
         status = mean.status
+        values = mean.values
         used.seq = mean.seq
         used.t_ms = mean.t_ms
-        for channel in range(CHANNEL_N):
-            used.values[channel] = mean.values[channel]
-            used.status[channel] = status[channel]
         bits = plausible.pressures(
-            self._pressed, self._pressed_params, mean.values, status, pair_raw, wobble_pa, told
-        ) | plausible.thermometers(self._thermal, self._thermal_params, mean.values, status, told)
-        flows = usable(status[P_STATIC]) and usable(status[P_PUMP])
-        flows = flows and mean.values[P_PUMP] - mean.values[P_STATIC] > self._config.pump_on_pa
-        plausible.crossed(self._thermal, mean.values, status, told, 1 if flows else 0)
+            self._pressed, self._pressed_params, values, status, pair_raw, wobble_pa, told
+        ) | plausible.thermometers(self._thermal, self._thermal_params, values, status, told)
+        flows = status[P_STATIC] <= SPEC_HIGH and status[P_PUMP] <= SPEC_HIGH
+        flows = flows and values[P_PUMP] - values[P_STATIC] > self._config.pump_on_pa
+        plausible.crossed(self._thermal, values, status, told, 1 if flows else 0)
         self._judge_rail(mean, bits & plausible.SCALED != 0)
-        for channel in range(P_STATIC, T_DOME + 1):
-            if bits >> channel & 1 and status[channel] <= SPEC_HIGH:
-                used.status[channel] = told[channel] if told[channel] else STUCK
-                if told[channel]:
-                    status[channel] = told[channel]
         self.doubtful = bits & 1 << P_STATIC != 0
-        self.told_bits = pack(told, CHANNEL_N, STATUS_BITS)
+        self.told_bits = plausible.believe(bits, values, status, told, used.values, used.status)
         self.degraded = False
         for channel in range(T_SOURCE, T_DOME + 1):
-            if self._fitted_bits >> channel & 1 and not usable(used.status[channel]):
+            if used.status[channel] > SPEC_HIGH and self._fitted_bits >> channel & 1:
                 self.degraded = True
 
     def _judge_rail(self, mean: Sample, scaled: bool) -> None:

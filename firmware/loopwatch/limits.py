@@ -9,25 +9,25 @@ judge() and judge_leak() allocate nothing.
 
 from array import array
 
-from . import alarms
+from . import alarms, plausible
 from .config import Config
 from .fixed import clamp, ema
 from .guard import NO_LEAK, RUPTURE, SEEP
+from .plausible import (
+    DIFFERENCE_MDEGC,
+    GAIN_UL,
+    HEAD_PA,
+    HIGHEST_MDEGC,
+    HIGHEST_PA,
+    PUMP_WOBBLE_PA,
+    QUANTITY_N,
+    STATIC_PA,
+)
 from .port import const
-from .sample import P_PUMP, P_STATIC, T_DOME, T_RADIATOR, T_SOURCE, Sample, usable
+from .sample import Sample
 
 BELOW = const(0)
 ABOVE = const(1)
-
-# What is measured.
-STATIC_PA = const(0)
-HIGHEST_PA = const(1)
-HIGHEST_MDEGC = const(2)
-DIFFERENCE_MDEGC = const(3)
-HEAD_PA = const(4)
-PUMP_WOBBLE_PA = const(5)
-GAIN_UL = const(6)
-QUANTITY_N = const(7)
 
 # (alarm, what is measured, side, setting of the trip, deadband back to the clear in the same unit)
 TABLE = (
@@ -44,6 +44,7 @@ LIMIT_N = len(TABLE)
 # A gain is what the inventory has above its own mean of about a minute: a refill, not a slow drift.
 _GAIN_SHIFT = const(6)
 _RESIDUAL_MAX_UL = const(1 << 20)
+_PUMP_MAY_STAND_PA = const(1 << 21)  # the head of a pump that nobody expects to run: its limit is met
 
 
 class Limits:
@@ -53,16 +54,20 @@ class Limits:
         self.value = array("i", bytes(4 * QUANTITY_N))
         self.known_bits = 0
         self._pump_expected = config.pump_expected != 0
-        self._trip = array("i", bytes(4 * LIMIT_N))
-        self._clear = array("i", bytes(4 * LIMIT_N))
-        self._told = bytearray(LIMIT_N)
+        self._rows = bytearray(3 * LIMIT_N)
+        self._bounds = array("i", bytes(4 * 2 * LIMIT_N))
+        self._conditions = bytearray(LIMIT_N)
         self._level_acc = 0
         self._has_level = False
         for i in range(LIMIT_N):
-            _, _, side, setting, deadband = TABLE[i]
-            self._told[i] = alarms.UNKNOWN
-            self._trip[i] = getattr(config, setting)
-            self._clear[i] = self._trip[i] - deadband if side == ABOVE else self._trip[i] + deadband
+            alarm, quantity, side, setting, deadband = TABLE[i]
+            self._rows[3 * i] = alarm
+            self._rows[3 * i + 1] = quantity
+            self._rows[3 * i + 2] = side
+            trip = getattr(config, setting)
+            self._bounds[2 * i] = trip
+            self._bounds[2 * i + 1] = trip - deadband if side == ABOVE else trip + deadband
+            self._conditions[i] = alarms.UNKNOWN
 
     def rebaseline(self) -> None:
         """The inventory has a new baseline: what it gained before does not count."""
@@ -75,57 +80,10 @@ class Limits:
 
         pump_wobble_pa: how far p_pump's samples went to and fro. residual_ul has a value while settled.
         """
-        self._measure(mean, pump_wobble_pa, residual_ul, settled)
-        told = self._told
-        for i in range(LIMIT_N):
-            alarm, quantity, side, _, _ = TABLE[i]
-            value = self.value[quantity]
-            if not self.known_bits >> quantity & 1:
-                condition = alarms.UNKNOWN
-            elif value > self._trip[i] if side == ABOVE else value < self._trip[i]:
-                condition = alarms.TRUE
-            elif value < self._clear[i] if side == ABOVE else value > self._clear[i]:
-                condition = alarms.FALSE
-            else:
-                condition = alarms.TRUE if states.active(alarm) else alarms.FALSE
-            if condition != told[i] or states.pending_n:
-                told[i] = condition
-                states.update(alarm, condition, value, now_ms)
-
-    def _measure(self, mean: Sample, pump_wobble_pa: int, residual_ul: int, settled: bool) -> None:
-        values = mean.values
-        status = mean.status
         value = self.value
-        has_static = usable(status[P_STATIC])
-        has_pump = usable(status[P_PUMP])
-        known = 0
-        if has_static:
-            value[STATIC_PA] = values[P_STATIC]
-            known |= 1 << STATIC_PA
-        if has_static or has_pump:
-            # The discharge stands above the vessel: with one of them gone the other still guards the loop.
-            p_pa = values[P_PUMP] if has_pump else values[P_STATIC]
-            if has_static and values[P_STATIC] > p_pa:
-                p_pa = values[P_STATIC]
-            value[HIGHEST_PA] = p_pa
-            known |= 1 << HIGHEST_PA
-        if has_pump:
-            value[PUMP_WOBBLE_PA] = pump_wobble_pa
-            known |= 1 << PUMP_WOBBLE_PA
-            if has_static:
-                value[HEAD_PA] = values[P_PUMP] - values[P_STATIC]
-                # A pump that nobody expects to run may stand: the limit is met.
-                if not self._pump_expected:
-                    value[HEAD_PA] = 1 << 21
-                known |= 1 << HEAD_PA
-        for channel in range(T_SOURCE, T_DOME + 1):
-            if usable(status[channel]):
-                if not known >> HIGHEST_MDEGC & 1 or values[channel] > value[HIGHEST_MDEGC]:
-                    value[HIGHEST_MDEGC] = values[channel]
-                known |= 1 << HIGHEST_MDEGC
-        if usable(status[T_SOURCE]) and usable(status[T_RADIATOR]):
-            value[DIFFERENCE_MDEGC] = values[T_SOURCE] - values[T_RADIATOR]
-            known |= 1 << DIFFERENCE_MDEGC
+        known = plausible.quantities(mean.values, mean.status, pump_wobble_pa, value)
+        if not self._pump_expected:
+            value[HEAD_PA] = _PUMP_MAY_STAND_PA
         if settled:
             residual_ul = clamp(residual_ul, -_RESIDUAL_MAX_UL, _RESIDUAL_MAX_UL)
             # 20b + 8b = 28b
@@ -134,6 +92,12 @@ class Limits:
             value[GAIN_UL] = residual_ul - (self._level_acc >> 8)
             known |= 1 << GAIN_UL
         self.known_bits = known
+        conditions = self._conditions
+        changed = plausible.beyond(self._rows, LIMIT_N, self._bounds, value, known, states.active_flags, conditions)
+        if changed or states.pending_n:
+            for i in range(LIMIT_N):
+                row = TABLE[i]
+                states.update(row[0], conditions[i], value[row[1]], now_ms)
 
 
 def judge_leak(states: alarms.Alarms, class_n: int, rate_ul_h: int, now_ms: int) -> None:

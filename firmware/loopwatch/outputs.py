@@ -21,7 +21,7 @@ LED_LEAK = (200, 100)
 
 # A blind board says so by lamp and interlock; the horn is for what is known to happen to the loop.
 _HORN_BITS = alarms.LEAK_BITS | 1 << alarms.PRESSURE_HIGH
-_EDGE = const(64)
+_NEVER = const(-1)
 
 
 class Outputs:
@@ -33,33 +33,46 @@ class Outputs:
         self._edge = 0
         self._was_pressed = False
         self._silenced_bits = 0
-        self._shown = -1
+        self._judged_n = _NEVER
+        self._leak = False
+        self._fault = False
+        self._horn = False
+        self._pattern = LED_WATCHING
+        self._lit: bool | None = None
 
     def drive(self, states: alarms.Alarms, now_ms: int) -> None:
         """Set every output. The interlock is energised only while no tripping alarm stands."""
-        leak = states.standing_bits & alarms.LEAK_BITS != 0
-        fault = states.alarm_bits & ~alarms.NO_FAULT_BITS != 0
-        # What is no longer waiting for a person may sound again when it comes again.
-        self._silenced_bits &= states.unack_bits
-        horn = states.unack_bits & _HORN_BITS & ~self._silenced_bits != 0
-        pattern = LED_LEAK if leak else LED_FAULT if fault else LED_WATCHING
+        if states.changed_n != self._judged_n:
+            self._judge(states)
+        pattern = self._pattern
         lit = now_ms % pattern[0] < pattern[1]
         if self._toggled:
-            self._edge ^= _EDGE
-        shown = leak << 4 | horn << 3 | states.tripped << 2 | fault << 1 | lit | self._edge
-        if shown == self._shown:
+            self._edge ^= 1
+        elif lit == self._lit:
             return
-        self._shown = shown
+        self._lit = lit
         board = self._board
         board.led(lit)
-        board.lamp_alarm(leak)
-        board.lamp_fault(fault)
-        board.horn(horn)
+        board.lamp_alarm(self._leak)
+        board.lamp_fault(self._fault)
+        board.horn(self._horn)
         board.interlock(not states.tripped and (not self._toggled or self._edge != 0))
+
+    def _judge(self, states: alarms.Alarms) -> None:
+        """What follows from the states as they are now; the pins follow in the same cycle."""
+        self._judged_n = states.changed_n
+        self._leak = states.standing_bits & alarms.LEAK_BITS != 0
+        self._fault = states.alarm_bits & ~alarms.NO_FAULT_BITS != 0
+        # What is no longer waiting for a person may sound again when it comes again.
+        self._silenced_bits &= states.unack_bits
+        self._horn = states.unack_bits & _HORN_BITS & ~self._silenced_bits != 0
+        self._pattern = LED_LEAK if self._leak else LED_FAULT if self._fault else LED_WATCHING
+        self._lit = None
 
     def silence(self, states: alarms.Alarms) -> None:
         """The horn falls silent until another alarm comes; nothing is acknowledged by that."""
         self._silenced_bits = states.unack_bits
+        self._judged_n = _NEVER
 
     def take_button(self, states: alarms.Alarms, now_ms: int) -> None:
         """Acknowledge everything once for each press."""

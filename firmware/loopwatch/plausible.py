@@ -1,7 +1,7 @@
 """Whether readings of one second can be those of a loop: what a broken sensor does and a leak cannot.
 
-Two kernels like those of kernels.py: int32 memory, nothing allocated, the same source in every engine. What the checks
-mean, and which fault each one is for, is in faults.py.
+Kernels like those of kernels.py: int32 memory, nothing allocated, the same source in every engine. What the checks
+mean, and which fault each one is for, is in faults.py; the limits' kernels at the end are for limits.py.
 
 Pressures up to 2**21 Pa, temperatures within ±2**18 m°C.
 """
@@ -133,7 +133,9 @@ P_NOISY_N = const(12)
 P_CROSSED_N = const(13)
 P_WAIT_N = const(14)
 P_HAD = const(15)  # 1: p_static had a value in the second before
-P_STATE_N = const(16)
+P_FLOOR_N = const(16)
+P_ALIVE_N = const(17)
+P_STATE_N = const(18)
 
 # Parameters of the pressures.
 P_FLOOR = const(0)
@@ -144,6 +146,8 @@ P_PARAM_N = const(4)
 _STILL_RAW = const(2)  # of a sum of two conversions: half a step each
 _QUIET_N = const(8)  # seconds without a move after which nothing is concluded from the value
 _ALIVE_N = const(3)
+_KNOWN_N = const(300)
+_FLOOR_N = const(5)
 _BIG_PA = const(20_000)  # a fall in one second after which the signal must show that it is alive
 _JUMP_PA = const(3_000)
 _PLACES_PA = const(10_000)
@@ -196,11 +200,16 @@ def pressures(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, raw: ptr32
         state[P_NOISY_N] = 0
     # Below what the weather leaves: no leak goes there, a wrong number does.
     if has_static and s < params[P_FLOOR]:
-        told[0] = _CONTRADICTS
         bits |= 1
-        if has_both and p < params[P_FLOOR]:
-            told[1] = _CONTRADICTS
-            bits |= 2 | SCALED
+        if state[P_FLOOR_N] < _FLOOR_N:
+            state[P_FLOOR_N] += 1
+        else:
+            told[0] = _CONTRADICTS
+            if has_both and p < params[P_FLOOR]:
+                told[1] = _CONTRADICTS
+                bits |= 2 | SCALED
+    else:
+        state[P_FLOOR_N] = 0
     if has_both and state[P_SEEN]:
         fall_s = s - state[P_LAST]
         fall_p = p - state[P_LAST + 1]
@@ -247,12 +256,15 @@ def pressures(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, raw: ptr32
             state[P_OUT] = 1
         elif against and fall_s > _PLACES_PA and fall_p > fall_s >> 1 and fall_p < fall_s << 1:
             state[P_OUT] = 1
-        else:
+        elif state[P_SCALED] == 0 and s >= params[P_FLOOR]:
             state[P_HEAD] += off << 2  # 22b + 4b, a mean of four seconds
-    elif has_both and state[P_OUT] == 0:
+    elif has_both and state[P_OUT] == 0 and s >= params[P_FLOOR]:
         state[P_HEAD] = (p - s) << 4
     # A fall that no hole of ours makes is believed when the signal is seen to live on.
-    if has_static and state[P_HAD] and state[P_LAST] - s > _BIG_PA:
+    # One that keeps jumping is known to live, and its noise raises the thresholds.
+    if state[P_ALIVE_N] > 0:
+        state[P_ALIVE_N] -= 1
+    elif has_static and state[P_HAD] and state[P_LAST] - s > _BIG_PA:
         state[P_WAIT_N] = _ALIVE_N + 1
     if state[P_WAIT_N] > 0:
         state[P_WAIT_N] -= 1
@@ -261,6 +273,8 @@ def pressures(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, raw: ptr32
         elif state[P_STILL_N] >= _ALIVE_N - 1:
             state[P_STILL_N] = _QUIET_N
             bits |= 1
+        else:
+            state[P_ALIVE_N] = _KNOWN_N
     if state[P_OUT] > 0:
         bits |= 1
         if state[P_OUT] == _OUT_N:
@@ -284,3 +298,88 @@ def pressures(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, raw: ptr32
     if has_both:
         state[P_LAST + 1] = p
     return bits
+
+
+def believe(bits: int, seen: ptr32, status: ptr8, told: ptr8, used: ptr32, used_status: ptr8) -> int:
+    """Copy all six channels, values and statuses, for use; those in bits get a status without a value instead.
+
+    status too, where something was told. Returns told, 4 bits a channel.
+    """
+    packed = 0
+    for i in range(6):
+        used[i] = seen[i]
+        used_status[i] = status[i]
+        packed |= told[i] << (4 * i)
+        if bits >> i & 1 and status[i] <= _USABLE_MAX:
+            used_status[i] = _STUCK
+            if told[i]:
+                used_status[i] = told[i]
+                status[i] = told[i]
+    return packed
+
+
+# What limits are about, by place in a buffer.
+STATIC_PA = const(0)
+HIGHEST_PA = const(1)
+HIGHEST_MDEGC = const(2)
+DIFFERENCE_MDEGC = const(3)
+HEAD_PA = const(4)
+PUMP_WOBBLE_PA = const(5)
+GAIN_UL = const(6)
+QUANTITY_N = const(7)
+
+
+def quantities(seen: ptr32, status: ptr8, wobble_pa: int, out: ptr32) -> int:
+    """What the limits are about, but for the gain, from the channels of a second; returns bits of what is known."""
+    known = 0
+    if status[0] <= _USABLE_MAX:
+        out[STATIC_PA] = seen[0]
+        out[HIGHEST_PA] = seen[0]
+        known = 1 << STATIC_PA | 1 << HIGHEST_PA
+    if status[1] <= _USABLE_MAX:
+        # The discharge stands above the vessel: with one of them gone the other still guards the loop.
+        if known == 0 or seen[1] > seen[0]:
+            out[HIGHEST_PA] = seen[1]
+        out[PUMP_WOBBLE_PA] = wobble_pa
+        if known:
+            out[HEAD_PA] = seen[1] - seen[0]
+            known |= 1 << HEAD_PA
+        known |= 1 << PUMP_WOBBLE_PA | 1 << HIGHEST_PA
+    for i in range(2, 5):
+        if status[i] <= _USABLE_MAX:
+            if known >> HIGHEST_MDEGC & 1 == 0 or seen[i] > out[HIGHEST_MDEGC]:
+                out[HIGHEST_MDEGC] = seen[i]
+            known |= 1 << HIGHEST_MDEGC
+    if status[2] <= _USABLE_MAX and status[3] <= _USABLE_MAX:
+        out[DIFFERENCE_MDEGC] = seen[2] - seen[3]
+        known |= 1 << DIFFERENCE_MDEGC
+    return known
+
+
+def beyond(rows: ptr8, n: int, bounds: ptr32, value: ptr32, known: int, active: ptr8, conditions: ptr8) -> int:
+    """Judge n limits; returns a bit for each whose condition has changed.
+
+    rows: three bytes a limit, its alarm, its quantity, 1 for a limit from above. bounds: trip and clear of each.
+    active: by alarm. conditions: 0 false, 1 true, 2 unknown, as in alarms; between trip and clear what was stays.
+    """
+    changed = 0
+    for i in range(n):
+        quantity = rows[3 * i + 1]
+        condition = 2
+        if known >> quantity & 1:
+            x = value[quantity]
+            trip = bounds[2 * i]
+            clear = bounds[2 * i + 1]
+            if rows[3 * i + 2] == 0:
+                x = -x
+                trip = -trip
+                clear = -clear
+            condition = active[rows[3 * i]]
+            if x > trip:
+                condition = 1
+            elif x < clear:
+                condition = 0
+        if conditions[i] != condition:
+            conditions[i] = condition
+            changed |= 1 << i
+    return changed

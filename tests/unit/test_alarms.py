@@ -292,3 +292,14 @@ def test_the_words_of_a_firmware_with_fewer_alarms_are_taken_and_the_rest_stays(
     fresh = alarms.Alarms(Journal())
     assert fresh.load_words(words, 13, 0)
     assert (fresh.state[LEAK], fresh.tripped, fresh.alarm_bits) == (UNACK, True, 1)
+
+
+def test_a_latched_alarm_is_not_reset_while_nobody_knows_whether_its_condition_is_gone(states):
+    raise_now(states, LEAK)
+    states.acknowledge(LEAK, 0)
+    hold(states, LEAK, FALSE, 100, 10_000)
+    assert states.state[LEAK] == LATCH
+    states.update(LEAK, UNKNOWN, 0, 20_000)
+    assert not states.reset(LEAK, 20_000)
+    states.update(LEAK, FALSE, 0, 21_000)
+    assert states.reset(LEAK, 21_000)
