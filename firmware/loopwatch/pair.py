@@ -51,6 +51,17 @@ def make_folder(folder: str) -> None:
         os.mkdir(folder)
 
 
+def magic(kind: str) -> bytes:
+    """The first four bytes of the records of a kind."""
+    return b"LW" + kind.encode() + b"\0"
+
+
+def sealed(beginning: bytes, generation: int, content: bytes) -> bytes:
+    """The bytes of a file with this content; beginning is magic() of its kind."""
+    data = beginning + generation.to_bytes(4, "little") + len(content).to_bytes(4, "little") + content
+    return data + crc_bytes(crc_of(data))
+
+
 class Pair:
     """The two files of one folder. kind: a letter, so that no record is taken for another's.
 
@@ -61,7 +72,7 @@ class Pair:
         self.damaged_n = 0
         self.refusals: list = []
         self._folder = folder
-        self._magic = b"LW" + kind.encode() + b"\0"
+        self._magic = magic(kind)
         self._in_force = _NONE
         self._generation = 0
 
@@ -107,8 +118,7 @@ class Pair:
         make_folder(self._folder)
         slot = 1 if self._in_force == 0 else 0
         generation = self._generation + 1
-        data = self._magic + generation.to_bytes(4, "little") + len(content).to_bytes(4, "little") + content
-        data += crc_bytes(crc_of(data))
+        data = sealed(self._magic, generation, content)
         with open(self._path(slot), "wb") as file:
             file.write(data)
         if read(self._path(slot)) != data:

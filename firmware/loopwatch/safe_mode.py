@@ -62,9 +62,10 @@ class SafeMode:
         """Say who this is and that nobody watches."""
         self._board.safe()
         self._memory.load()
+        self._journal.add(MODE, MODE_STOPPED, 0, alarms.URGENT, CRASHED, now_ms)
+        self._memory.begin(now_ms)
         self._telemetry.boot(self._board, self._config, now_ms, CRASHED)
         self._telemetry.text("loopwatch: safe mode, nothing is monitored: " + self._why)
-        self._journal.add(MODE, MODE_STOPPED, 0, alarms.URGENT, CRASHED, now_ms)
         self._desk.note(scpi.SYSTEM_ERROR, self._why)
         self._second_due_ms = ticks_add(now_ms, 1_000)
 

@@ -5,10 +5,15 @@ only the older one, the configuration in force says so in its fault.
 """
 
 from . import config
-from .pair import Pair
+from .pair import NAMES, Pair, magic, sealed
 
 FOLDER = "config"
 KIND = "C"
+
+
+def first_file(content: bytes) -> tuple:
+    """Path and bytes of the file by which a board begins with this configuration, for who makes a board's flash."""
+    return FOLDER + "/" + NAMES[0], sealed(magic(KIND), 1, content)
 
 
 class Settings:

@@ -139,6 +139,8 @@ class Stream:
 
     def number_run(self, run_n: int, before_seq: int) -> None:
         """Take the answer to SYST:RUN?: which start of the board this is, whose boot record was not heard."""
+        if self._from_boot:
+            return
         if run_n != self._run_n:
             self._events.go_on(before_seq)
         self._run_n = run_n

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from pyarrow import csv, parquet
 
 from loopwatch import bank, residual
 from loopwatch_host import twin
+from loopwatch_host.bench import plant
 from loopwatch_host.commission import checks, commission, fit, log, record, report, thresholds
 from loopwatch_host.evaluate import family, journey
 
@@ -177,6 +179,30 @@ def test_the_settings_survive_their_file_to_the_bit(made, tmp_path):
     assert again.words.tolist() == made.words.tolist()
     assert again.crc == made.crc
     assert again.caveats == made.caveats
+
+
+def test_the_board_is_told_what_the_log_and_the_owner_know(made, three_days):
+    assert made.config.commissioned
+    assert (made.config.gas_ul, made.config.liquid_ul, made.config.fitted_bits) == (150_000, 2_000_000, 0b111111)
+    assert made.config.reserve_ul == 40_000
+    # The pump's least speed is far above the mark, its standing far below.
+    head_pa = three_days[:, 1] - three_days[:, 0]
+    assert np.percentile(head_pa, 1) < 500 < made.config.pump_on_pa < np.percentile(head_pa, 5)
+    # By the density of the coolant around 35 °C, less what the walls of the loop widen by.
+    loop = family.default(77).loop
+    density = [plant.density_kg_m3(t_c, loop.array()) for t_c in (30.0, 40.0)]
+    truth_ppm_k = 1e6 * (density[0] / density[1] - 1) / 10 - loop.wall_ppm_k
+    assert made.config.expansion_ppm_k == pytest.approx(truth_ppm_k, rel=0.2)
+
+
+def test_settings_of_the_first_layout_are_still_read_and_get_the_scalars_that_follow(made, tmp_path):
+    text = record.to_toml(made)
+    head, words = text.index("[loop]"), zlib.crc32(np.array([1, *made.words], "<i4").tobytes())
+    path = tmp_path / "old.toml"
+    path.write_text(f'layout = 1\ncrc = "{words:08X}"\n\n{text[head:]}', encoding="utf-8")
+    old = record.load(path)
+    assert old.words.tolist() == made.words.tolist()
+    assert (old.config.gas_ul, old.config.liquid_ul, old.config.commissioned) == (150_000, 2_000_000, 1)
 
 
 @pytest.mark.parametrize(

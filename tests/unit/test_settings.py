@@ -11,6 +11,7 @@ from cut_power import FOR_EVER, power
 from loopwatch import config, pair, settings
 from loopwatch.config import TABLE, Config, decode
 from loopwatch.settings import Settings
+from loopwatch_host.flash import board
 
 WORDS = words()
 OLD = Config(gas_ul=100_000)
@@ -140,3 +141,14 @@ def test_nothing_is_written_of_a_configuration_that_cannot_be(pushed: Path) -> N
     with power(pushed, FOR_EVER), pytest.raises(ValueError, match="period_ms=5: must be 100 to 1000"):
         Settings().save(bytes(content))
     assert {path: path.read_bytes() for path in pushed.rglob("*") if path.is_file()} == before
+
+
+def test_what_the_flasher_erases_is_where_the_settings_are() -> None:
+    assert board.SETTINGS == settings.FOLDER
+
+
+def test_the_file_that_a_board_is_made_with_is_one_that_it_could_have_written(tmp_path: Path) -> None:
+    path, data = settings.first_file(NEW.content())
+    with power(tmp_path, FOR_EVER):
+        Settings().save(NEW.content())
+    assert (tmp_path / path).read_bytes() == data

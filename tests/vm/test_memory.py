@@ -58,7 +58,7 @@ def test_a_configuration_is_pushed_taken_up_by_a_restart_and_pulled_as_it_was(ma
     assert f"{boot['config_crc_hi']:04X}{boot['config_crc_lo']:04X}" == pushed.crc == board_config.crc_text(NEW)
     assert boot["not_monitoring_n"] == 0
     assert board.records("sample")[-1].seq > 5, "and it samples on it"
-    assert "not_commissioned" not in board.ask("ALAR:LIST?")
+    assert "not_commissioned=UNACK" not in board.ask("ALAR:LIST?")
     pulled = board_config.pull(board.ask)
     path = tmp_path / "pulled.toml"
     path.write_text(record.board_toml(pulled), encoding="utf-8")

@@ -15,7 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from loopwatch.config import TABLE as CONFIG_TABLE
+from loopwatch.config import Config
+from loopwatch.settings import first_file
 
 from .. import ports
 from ..client import Client, Pending
@@ -159,16 +160,21 @@ def make_target(kind: str, world: World, scratch: Path, main: Path | None = None
     """
     if kind not in VIRTUAL_KINDS:
         raise UsageError(f"no target {kind!r}: vm, pico, serial or serial:PORT")
-    main = main or _main_with_settings(world.scenario, scratch)
+    settings = _settings(world.scenario) if main is None else {}
     if kind == "vm":
         from .vm import VmTarget
 
-        return VmTarget(world, main=main, board_id=BOARD_ID)
+        flash_dir = scratch / "flash"
+        for path, data in settings.items():
+            (flash_dir / path).parent.mkdir(parents=True)
+            (flash_dir / path).write_bytes(data)
+        return VmTarget(world, main=main, board_id=BOARD_ID, flash_dir=flash_dir if settings else None)
     try:
         from .pico.target import PicoTarget
     except ImportError as error:
         raise NoBoard(f"no emulated Pico here ({error}): install rp2040py, or use --target vm") from None
-    return PicoTarget(world, flash=_pico_flash(main.read_bytes() if main else None))
+    changed = settings if main is None else {"main.py": main.read_bytes()}
+    return PicoTarget(world, flash=_pico_flash(tuple(changed.items())))
 
 
 def run_scenario(
@@ -263,34 +269,23 @@ def _run_on_board(
 
 
 @lru_cache(maxsize=4)
-def _pico_flash(main: bytes | None) -> bytes:
-    """Flash of an emulated Pico with this firmware, compiled once; main takes the place of its main.py."""
+def _pico_flash(changed: tuple[tuple[str, bytes], ...]) -> bytes:
+    """Flash of an emulated Pico with this firmware, compiled once, and these files by path instead of its own."""
     from .pico import flash_image
     from .pico.target import firmware_flash
 
-    if main is None:
+    if not changed:
         return bytes(firmware_flash())
-    flash = _pico_flash(None)
-    return bytes(flash_image.with_files(flash, flash_image.read_files(flash) | {"main.py": main}))
+    flash = _pico_flash(())
+    return bytes(flash_image.with_files(flash, flash_image.read_files(flash) | dict(changed)))
 
 
-def _main_with_settings(scenario: Scenario, scratch: Path) -> Path | None:
-    """A main.py that gives the board this scenario's settings; None when they are the defaults.
-
-    The board has no place to keep settings yet, so they travel where a person would write them.
-    """
-    defaults = {row[0]: row[1] for row in CONFIG_TABLE}
-    settings = {name: value for name, value in scenario.board_config().items() if value != defaults[name]}
-    if not settings:
-        return None
-    given = ", ".join(f"{name}={value}" for name, value in sorted(settings.items()))
-    main = scratch / "main.py"
-    main.write_text(
-        "from loopwatch import config, launch\n\nConfig = config.Config\n"
-        f"config.Config = lambda: Config({given})\nlaunch.run()\n",
-        encoding="utf-8",
-    )
-    return main
+def _settings(scenario: Scenario) -> dict[str, bytes]:
+    """The file by which a board begins with this scenario's settings; none when they are the defaults."""
+    config = Config(**scenario.board_config())
+    if config.content() == Config().content():
+        return {}
+    return dict([first_file(config.content())])
 
 
 def give_commands(world: World, target: VirtualTarget, client: Client) -> list[Pending]:
