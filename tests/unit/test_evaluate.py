@@ -9,7 +9,7 @@ import pytest
 from loopwatch import bank, residual
 from loopwatch_host.bench import plant
 from loopwatch_host.commission import thresholds
-from loopwatch_host.evaluate import bound, campaign, family, gaussian, journey, peers, trial
+from loopwatch_host.evaluate import bound, campaign, family, gaussian, integers, journey, peers, trial
 from loopwatch_host.evaluate.poisson import poisson_interval
 
 SMALL = campaign.Plan(days=6.0, onset_n=2, log_days=2.5)
@@ -121,3 +121,30 @@ def test_the_tables_fit_the_layout_of_the_kernels_memory():
     assert len(thresholds.MEMBERS) == bank.MEMBER_N
     assert len(residual.AVERAGES) == residual.AVERAGE_N
     assert residual.AVERAGE_N + residual.TANK_N == residual.FEATURE_N
+
+
+def summed(values: list[int]) -> int:
+    """A kernel's like for the test below."""
+    total = 0
+    for i in range(len(values)):
+        total = total + (values[i] << 4) - 7
+    return total >> 3
+
+
+def test_the_largest_intermediate_is_noted_wherever_it_stands():
+    peak = np.zeros(1, np.int64)
+    values = np.array([3, 100, -90], np.int32)
+    assert integers.noted(summed)(values, peak) == summed(values.tolist())
+    # By hand: 48, 41, then 1600, 1641, 1634, then -1440 and down to 187.
+    assert peak[0] == 1641
+
+
+def test_the_boards_integers_see_what_float64_sees_and_stay_inside():
+    found = integers.compared(family.drawn(1_003), 1.8, 1.2, 3)
+    assert 0.1 < found["peak_part"] < 1
+    assert found["residual_rms_ul"] < 40
+    answer = integers.table([found])
+    for row in answer["rates"]:
+        assert row["seen_by_one_only"] == 0
+        if row["leak"] in ("60 mL/h", "600 mL/h", "6000 mL/h"):
+            assert row["most_apart_s"] <= 1

@@ -123,6 +123,9 @@ def replay(
 def evaluate(
     config: Path | None = typer.Option(None, help="Judge these settings by their own detectability curve."),
     gaussian: bool = typer.Option(False, "--gaussian", help="The pure noise model, beside the theoretical bound."),
+    integers: bool = typer.Option(
+        False, "--integers", help="The board's arithmetic beside float64: delays, residual, largest intermediate."
+    ),
     part: Part = typer.Option(Part.HELD_OUT, help="Which part of the family of loops."),
     loops: int = typer.Option(60, min=1, max=10_000, help="Loops to try."),
     days: float = typer.Option(138.0, min=4.0, max=800.0, help="Days of each loop, commissioning included."),
@@ -137,6 +140,8 @@ def evaluate(
     """Measure the detector: delays, losses and false alarms on loops that it has never met."""
     if gaussian:
         answer = _gaussian()
+    elif integers:
+        answer = _integers(part, loops, days, log_days, onsets)
     elif config is not None:
         from ..commission import record
 
@@ -154,6 +159,20 @@ def _gaussian() -> dict[str, Any]:
 
     with output.progress("gaussian") as progress:
         return gaussian.evaluated(progress)
+
+
+def _integers(part: Part, loops: int, days: float, log_days: float, onsets: int) -> dict[str, Any]:
+    if days < log_days + 1:
+        raise UsageError(f"--days {days:g}: must be at least one more than --log-days {log_days:g}")
+    from ..evaluate import family, integers
+
+    seeds = list(family.TRAIN if part is Part.TRAIN else family.HELD_OUT)[:loops]
+    found = []
+    with output.progress(f"{loops} loops, integers") as progress:
+        for i, seed in enumerate(seeds):
+            found.append(integers.compared(family.drawn(seed), days, log_days, onsets))
+            progress(i + 1, len(seeds))
+    return integers.table(found)
 
 
 def _campaign(
@@ -205,5 +224,10 @@ def _say_evaluated(answer: dict[str, Any]) -> None:
     for row in answer["rates"]:
         table.add_row(*(f"{row[key]:.3g}" if isinstance(row[key], float) else str(row[key]) for key in keys))
     console.print(table)
+    if "peak_part" in answer:
+        console.print(
+            f"largest intermediate {answer['peak_part']:.3f} of 2**30; residuals differ by"
+            f" {answer['residual_rms_ul']:.1f} µL rms, {answer['residual_max_ul']:.0f} µL at most"
+        )
     if "false_alarms" in answer:
         console.print("false alarms: " + json.dumps(answer["false_alarms"]))
