@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -103,6 +105,23 @@ def test_a_campaign_goes_on_where_it_stopped_and_refuses_another_plan(tmp_path):
     assert table["false_alarms"]["years"] == pytest.approx(2 * 3.5 / 365)
     with pytest.raises(ValueError, match="another plan"):
         campaign.run(tmp_path, seeds, campaign.Plan(days=7.0), 1, lambda done, of: None)
+
+
+def test_the_command_goes_on_from_a_seed_and_refuses_one_of_the_other_part(tmp_path):
+    def evaluate(*words):
+        command = [sys.executable, "-c", "from loopwatch_host.cli import main; main()", "evaluate", *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+
+    plan = campaign.Plan(days=6.0, onset_n=0, log_days=2.5)
+    campaign.run(tmp_path / "kept", [1_000_007], plan, 1, lambda done, of: None)
+    known = ("--days", "6", "--log-days", "2.5", "--onsets", "0", "--folder", "kept", "--loops", "1", "--json")
+    answer = evaluate("--part", "train", "--from-seed", "1000007", *known)
+    assert answer.returncode != 0
+    assert "not all train" in json.loads(answer.stdout)["error"]
+    answer = evaluate("--from-seed", "1000007", *known)
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    assert (told["part"], told["loops"], told["rates"]) == ("held-out", 1, [])
 
 
 def test_a_leak_tried_meets_the_weather_of_the_leak_free_run():
