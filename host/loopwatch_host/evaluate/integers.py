@@ -34,10 +34,12 @@ class _Noted(ast.NodeTransformer):
     """Every binary operation's value handed to _note, and `peak` as the functions' last argument."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        """Its value goes through _note."""
         self.generic_visit(node)
         return ast.Call(ast.Name("_note", ast.Load()), [ast.Name("peak", ast.Load()), node], [])
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """The body noted, `peak` behind the arguments, no annotations."""
         node.body = [self.visit(statement) for statement in node.body]
         node.args.args.append(ast.arg("peak"))
         for each in node.args.args:
