@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from loopwatch import bank, residual
 from loopwatch_host.bench import plant
 from loopwatch_host.commission import thresholds
-from loopwatch_host.evaluate import bound, campaign, family, gaussian, journey, peers, trial
+from loopwatch_host.evaluate import bound, campaign, family, gaussian, integers, journey, peers, trial
 from loopwatch_host.evaluate.poisson import poisson_interval
 
 SMALL = campaign.Plan(days=6.0, onset_n=2, log_days=2.5)
@@ -105,6 +107,23 @@ def test_a_campaign_goes_on_where_it_stopped_and_refuses_another_plan(tmp_path):
         campaign.run(tmp_path, seeds, campaign.Plan(days=7.0), 1, lambda done, of: None)
 
 
+def test_the_command_goes_on_from_a_seed_and_refuses_one_of_the_other_part(tmp_path):
+    def evaluate(*words):
+        command = [sys.executable, "-c", "from loopwatch_host.cli import main; main()", "evaluate", *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+
+    plan = campaign.Plan(days=6.0, onset_n=0, log_days=2.5)
+    campaign.run(tmp_path / "kept", [1_000_007], plan, 1, lambda done, of: None)
+    known = ("--days", "6", "--log-days", "2.5", "--onsets", "0", "--folder", "kept", "--loops", "1", "--json")
+    answer = evaluate("--part", "train", "--from-seed", "1000007", *known)
+    assert answer.returncode != 0
+    assert "not all train" in json.loads(answer.stdout)["error"]
+    answer = evaluate("--from-seed", "1000007", *known)
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    assert (told["part"], told["loops"], told["rates"]) == ("held-out", 1, [])
+
+
 def test_a_leak_tried_meets_the_weather_of_the_leak_free_run():
     outcome = trial.Trial(family.drawn(1_002), 5.0, 2.5, thresholds.rule_for(2.5), with_peers=True).run(2)
     assert set(outcome.delays) == {name for name, *_ in trial.leaks()}
@@ -121,3 +140,30 @@ def test_the_tables_fit_the_layout_of_the_kernels_memory():
     assert len(thresholds.MEMBERS) == bank.MEMBER_N
     assert len(residual.AVERAGES) == residual.AVERAGE_N
     assert residual.AVERAGE_N + residual.TANK_N == residual.FEATURE_N
+
+
+def summed(values: list[int]) -> int:
+    """A kernel's like for the test below."""
+    total = 0
+    for i in range(len(values)):
+        total = total + (values[i] << 4) - 7
+    return total >> 3
+
+
+def test_the_largest_intermediate_is_noted_wherever_it_stands():
+    peak = np.zeros(1, np.int64)
+    values = np.array([3, 100, -90], np.int32)
+    assert integers.noted(summed)(values, peak) == summed(values.tolist())
+    # By hand: 48, 41, then 1600, 1641, 1634, then -1440 and down to 187.
+    assert peak[0] == 1641
+
+
+def test_the_boards_integers_see_what_float64_sees_and_stay_inside():
+    found = integers.compared(family.drawn(1_003), 1.8, 1.2, 3)
+    assert 0.1 < found["peak_part"] < 1
+    assert found["residual_rms_ul"] < 40
+    answer = integers.table([found])
+    for row in answer["rates"]:
+        assert row["seen_by_one_only"] == 0
+        if row["leak"] in ("60 mL/h", "600 mL/h", "6000 mL/h"):
+            assert row["most_apart_s"] <= 1

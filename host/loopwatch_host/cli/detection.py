@@ -123,8 +123,12 @@ def replay(
 def evaluate(
     config: Path | None = typer.Option(None, help="Judge these settings by their own detectability curve."),
     gaussian: bool = typer.Option(False, "--gaussian", help="The pure noise model, beside the theoretical bound."),
+    integers: bool = typer.Option(
+        False, "--integers", help="The board's arithmetic beside float64: delays, residual, largest intermediate."
+    ),
     part: Part = typer.Option(Part.HELD_OUT, help="Which part of the family of loops."),
     loops: int = typer.Option(60, min=1, max=10_000, help="Loops to try."),
+    from_seed: int | None = typer.Option(None, help="The first loop's seed; the part's first one when not given."),
     days: float = typer.Option(138.0, min=4.0, max=800.0, help="Days of each loop, commissioning included."),
     log_days: float = typer.Option(14.0, min=1.0, max=60.0, help="Days of the commissioning log."),
     onsets: int = typer.Option(24, min=0, max=1_000, help="Random moments in each loop from which leaks are tried."),
@@ -137,12 +141,15 @@ def evaluate(
     """Measure the detector: delays, losses and false alarms on loops that it has never met."""
     if gaussian:
         answer = _gaussian()
+    elif integers:
+        answer = _integers(_seeds(part, from_seed, loops), days, log_days, onsets)
     elif config is not None:
         from ..commission import record
 
         answer = {"config": str(config), "rates": record.load(config).curve}
     else:
-        answer = _campaign(part, loops, days, log_days, onsets, unseen, peers, folder, workers)
+        seeds = _seeds(part, from_seed, loops)
+        answer = {"part": part.value, **_campaign(seeds, days, log_days, onsets, unseen, peers, folder, workers)}
     if as_json:
         output.document(answer)
         return
@@ -156,9 +163,35 @@ def _gaussian() -> dict[str, Any]:
         return gaussian.evaluated(progress)
 
 
+def _seeds(part: Part, first: int | None, loops: int) -> list[int]:
+    """The loops to try; UsageError when they are not of that part."""
+    from ..evaluate import family
+
+    of = family.TRAIN if part is Part.TRAIN else family.HELD_OUT
+    first = of.start if first is None else first
+    if first not in of or first + loops - 1 not in of:
+        raise UsageError(
+            f"--from-seed {first}: {loops} loops from it on are not all {part.value}, whose seeds are {of.start} to"
+            f" {of.stop - 1}"
+        )
+    return list(range(first, first + loops))
+
+
+def _integers(seeds: list[int], days: float, log_days: float, onsets: int) -> dict[str, Any]:
+    if days < log_days + 1:
+        raise UsageError(f"--days {days:g}: must be at least one more than --log-days {log_days:g}")
+    from ..evaluate import family, integers
+
+    found = []
+    with output.progress(f"{len(seeds)} loops, integers") as progress:
+        for i, seed in enumerate(seeds):
+            found.append(integers.compared(family.drawn(seed), days, log_days, onsets))
+            progress(i + 1, len(seeds))
+    return integers.table(found)
+
+
 def _campaign(
-    part: Part,
-    loops: int,
+    seeds: list[int],
     days: float,
     log_days: float,
     onsets: int,
@@ -169,13 +202,12 @@ def _campaign(
 ) -> dict[str, Any]:
     if days < log_days + 3:
         raise UsageError(f"--days {days:g}: must be at least three more than --log-days {log_days:g}")
-    from ..evaluate import campaign, family
+    from ..evaluate import campaign
 
-    seeds = list(family.TRAIN if part is Part.TRAIN else family.HELD_OUT)[:loops]
     plan = campaign.Plan(days, onsets, log_days, events="unseen" if unseen else "usual", peers=peers)
-    with output.progress(f"{loops} loops") as progress:
+    with output.progress(f"{len(seeds)} loops") as progress:
         results = campaign.run(folder, seeds, plan, workers or os.cpu_count() or 1, progress)
-    return {"part": part.value, **campaign.table(results, 1.0)}
+    return campaign.table(results, 1.0)
 
 
 def _say_commissioned(to: Path, made: Commissioned) -> None:
@@ -199,11 +231,17 @@ def _say_commissioned(to: Path, made: Commissioned) -> None:
 def _say_evaluated(answer: dict[str, Any]) -> None:
     console = output.answers()
     table = Table(box=None, header_style="bold")
-    keys = [key for key in answer["rates"][0] if not isinstance(answer["rates"][0][key], list)]
+    # A campaign without onsets has no delays to show.
+    keys = [key for row in answer["rates"][:1] for key in row if not isinstance(row[key], list)]
     for key in keys:
         table.add_column(key, justify="right")
     for row in answer["rates"]:
         table.add_row(*(f"{row[key]:.3g}" if isinstance(row[key], float) else str(row[key]) for key in keys))
     console.print(table)
+    if "peak_part" in answer:
+        console.print(
+            f"largest intermediate {answer['peak_part']:.3f} of 2**30; residuals differ by"
+            f" {answer['residual_rms_ul']:.1f} µL rms, {answer['residual_max_ul']:.0f} µL at most"
+        )
     if "false_alarms" in answer:
         console.print("false alarms: " + json.dumps(answer["false_alarms"]))

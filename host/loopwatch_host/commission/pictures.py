@@ -76,11 +76,11 @@ def chart(x: Axis, y: Axis, curves: Sequence[Curve]) -> str:
         line = " ".join("{:.1f},{:.1f}".format(*at(x.value(px), y.value(py))) for px, py in curve.points)
         dash = ' stroke-dasharray="5 4"' if curve.dashed else ""
         parts.append(f'<polyline fill="none" stroke="{curve.colour}" stroke-width="1.6"{dash} points="{line}"/>')
-    names_x = LEFT
+    names_x = float(LEFT)
     for curve in shown:
-        parts.append(f'<rect x="{names_x}" y="{HEIGHT - 12}" width="14" height="4" fill="{curve.colour}"/>')
-        parts.append(f'<text x="{names_x + 18}" y="{HEIGHT - 6}">{escape(curve.name)}</text>')
-        names_x += 40 + 7 * len(curve.name)
+        parts.append(f'<rect x="{names_x:.0f}" y="{HEIGHT - 12}" width="14" height="4" fill="{curve.colour}"/>')
+        parts.append(f'<text x="{names_x + 18:.0f}" y="{HEIGHT - 6}">{escape(curve.name)}</text>')
+        names_x += 34 + 6.5 * len(curve.name)
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 18}" text-anchor="end">{escape(x.label)}</text>')
     parts.append(
         f'<text transform="rotate(-90)" x="{-TOP}" y="14" text-anchor="end" class="label">{escape(y.label)}</text>'

@@ -51,7 +51,8 @@ def html(work: Work, config: str) -> str:
         bars([(name, ul, f"{ul / 1000:.3f} mL") for name, ul in without(work)]),
         "<h2>Which leak is seen when</h2>",
         _detectability(work),
-        "<p><small>Leaks added to the log's own residual at random moments. The bound is that of any detector in noise"
+        "<p><small>Leaks added to the log's own residual at random moments; of the others the time by which half are"
+        " seen. The bound is that of any detector in noise"
         " like this log's, white and walking, with a pump that runs.</small></p>",
         _table(made.curve),
     ]
@@ -106,7 +107,7 @@ def _detectability(work: Work) -> str:
         points = [(row["rate_ml_h"], row[key]) for row in work.made.curve if row[key] is not None]
         curves.append(Curve(name, colour, points))
     for name, colour, points in zip(peers.NAMES, ("#6a1b9a", "#ef6c00", "#1565c0"), peer_delays(work), strict=True):
-        curves.append(Curve(f"{name}, half", colour, points, dashed=True))
+        curves.append(Curve(name, colour, points, dashed=True))
     curves.append(Curve("bound", "#444", bounds(work), dashed=True))
     return chart(Axis("mL/h", True, RATES), Axis("seen after", True, DELAYS), curves)
 
