@@ -12,7 +12,7 @@ from .port import const, ptr32
 MEMBER_N = const(3)
 
 # State.
-STARTED = const(0)
+STARTED = const(0)  # samples since the start, up to _SETTLED_N
 LEVELS = const(1)
 SCORES = const(4)
 STATE_N = const(7)
@@ -25,6 +25,7 @@ ALLOWANCES = const(5)
 LIMITS = const(8)
 PARAM_N = const(11)
 
+_SETTLED_N = const(30)  # the levels begin at a single noisy sample
 _PRESSURE_MAX_PA = const((1 << 21) - 1)
 _HEAD_MAX_PA = const((1 << 18) - 1)
 _SCORE_MAX = const((1 << 28) - 1)
@@ -46,17 +47,20 @@ def step(state: ptr32, params: ptr32, x: ptr32) -> int:
     if head < 0:
         head = 0
     p = (p << 6) + ((head * params[HOSE_Q12]) >> 6)  # 27b and 18b + 12b - 6b
-    if state[STARTED] == 0:
-        state[STARTED] = 1
+    started_n = state[STARTED]
+    if started_n == 0:
         for i in range(MEMBER_N):
             state[LEVELS + i] = p
+    if started_n < _SETTLED_N:
+        started_n = started_n + 1
+        state[STARTED] = started_n
     alarms = 0
     for i in range(MEMBER_N):
         level = state[LEVELS + i]
         e = (p - level) >> params[LEVEL_SHIFTS + i]  # 28b
         state[LEVELS + i] = level + e
         score = state[SCORES + i] - e - params[ALLOWANCES + i]
-        if score < 0:
+        if score < 0 or started_n < _SETTLED_N:
             score = 0
         if score > _SCORE_MAX:
             score = _SCORE_MAX

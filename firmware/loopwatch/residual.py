@@ -347,9 +347,10 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
     out[DRIVE_DOME] = state[DOME_4] - state[DOME_9]
     out[DRIVE_OFF] = (state[OFF] * DRIVE_MAX) << 13
     for i in range(DRIVE_HEAD, OUT_N):
-        drive = out[i] >> 13
+        drive = out[i]
         if drive < 0:
             drive = -drive
+        drive = drive >> 13
         if drive > DRIVE_MAX:
             drive = DRIVE_MAX
         out[i] = drive

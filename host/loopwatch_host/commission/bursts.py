@@ -17,7 +17,7 @@ from .fit import ABSENT, Ints, Shape
 
 # (allowance mL/h, n)
 MEMBERS = ((1_200.0, 3), (2_500.0, 2), (5_000.0, 1))
-MARGIN = 1.4
+MARGIN = 1.8
 FLOOR_ML = 0.3
 FLOOR_ML_L = 0.3
 SAMPLES_PER_S = 10
