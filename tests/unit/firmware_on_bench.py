@@ -4,6 +4,10 @@ What the board file does with pins and USB is done here with the world's pins an
 seconds pass in one. The unchanged firmware on MicroPython is the vm target's (tests/vm).
 """
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,11 +102,24 @@ class Bench:
         self.world = World(type(scenario).model_validate(data), seed)
         self.board = Board(self.world, reset_cause_n)
         given = self.world.scenario.board_config() | config
-        self.app = App(self.board, Config(**given))
+        self._flash = tempfile.TemporaryDirectory(prefix="loopwatch-flash-")
+        with self._on_flash():
+            self.app = App(self.board, Config(**given))
         self.decoder = wire.Decoder()
         self.messages: list[Any] = []
         self._taken_n = 0
-        self.app.start(0)
+        with self._on_flash():
+            self.app.start(0)
+
+    @contextlib.contextmanager
+    def _on_flash(self) -> Iterator[None]:
+        """The firmware's files are where it runs: its own empty flash."""
+        before = os.getcwd()
+        os.chdir(self._flash.name)
+        try:
+            yield
+        finally:
+            os.chdir(before)
 
     @property
     def now_s(self) -> float:
@@ -111,9 +128,10 @@ class Bench:
     def run(self, until_s: float) -> "Bench":
         """Let the firmware do what is due until then."""
         clock = self.board.i2c
-        while clock.t_us < until_s * 1e6:
-            due_ms = self.app.step(clock.t_us // 1000)
-            clock.wait_until(max(due_ms * 1000, clock.t_us + 300))
+        with self._on_flash():
+            while clock.t_us < until_s * 1e6:
+                due_ms = self.app.step(clock.t_us // 1000)
+                clock.wait_until(max(due_ms * 1000, clock.t_us + 300))
         self.messages += self.decoder.feed(bytes(self.board.console.sent[self._taken_n :]))
         self._taken_n = len(self.board.console.sent)
         return self

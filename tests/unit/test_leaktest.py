@@ -309,7 +309,7 @@ def test_a_board_on_a_cable_is_tested_by_its_own_seconds_and_gets_no_order(tmp_p
         assert document["verdict"] == "leaking"
         assert document["interval_ml_h"][0] < 10 < document["interval_ml_h"][1]
         assert document["board_id"] == f"{board.board_id:016x}"
-        assert {command.split(" ", 1)[1] for command in board.commands} == {"*IDN?", "STR ON"}
+        assert {command.split(" ", 1)[1] for command in board.commands} == {"*IDN?", "STR ON", "SYST:RUN?"}
 
 
 def test_a_board_that_is_unplugged_ends_the_test_with_a_sentence(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 kept.add(_record("sample", n, t_ms, t_source_mdegc=30_000, t_radiator_mdegc=28_000, **values))
             if n % 10 == 0:
                 lost = max(0, n - 1200) * 3
-                kept.add(_record("decision", n // 10, t_ms, residual_ul=-lost, rate_ul_min=1800 if n > 1300 else None))
+                kept.add(_record("decision", n // 10, t_ms, residual_ul=-lost, rate_ul_h=108_000 if n > 1300 else None))
             if n in (1500, 2000):
                 state = 1 if n == 1500 else 2
                 kept.add(

@@ -6,7 +6,7 @@ import csv
 import time
 from pathlib import Path
 
-from ..desk.words import duration_words, rate_words, volume_words
+from ..desk.words import duration_words, interval_words, rate_words, volume_words
 from ..errors import StoreError, UsageError
 from ..messages import is_leak
 from ..store import Log
@@ -94,10 +94,12 @@ def _known(log: Log, session_id: int, alarm: curves.Change) -> list[tuple[str, s
     wall_s = alarm.at_s - (log.first_s(session_id) or 0.0)
     for row in log.records("decision", session_id, wall_s - 1.5, wall_s + 60):
         after_s = row["t_ms"] / 1000 - alarm.t_s
-        if row.get("rate_ul_min") is None or not -1.5 <= after_s <= 60:
+        if row.get("rate_ul_h") is None or not -1.5 <= after_s <= 60:
             continue
         after = f"{max(0.0, after_s):.0f} s after the alarm"
-        figures = [("leak rate", rate_words(row["rate_ul_min"]), after)]
+        interval = interval_words(row.get("rate_low_ul_h"), row.get("rate_high_ul_h"))
+        rate = rate_words(row["rate_ul_h"]) + (f" ({interval})" if interval else "")
+        figures = [("leak rate", rate, after)]
         if row.get("lost_ul") is not None:
             figures.append(("lost by then", volume_words(row["lost_ul"]), ""))
         if row.get("time_left_s") is not None:
