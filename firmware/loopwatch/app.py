@@ -69,7 +69,7 @@ class App:
     board: see boards.pico.Board. healthy: called once, when it has run for HEALTHY_S; it may write to the flash.
     """
 
-    def __init__(self, board, config: Config, healthy=None) -> None:
+    def __init__(self, board, config: Config, healthy=None, ring: bytearray | None = None) -> None:
         self._board = board
         self._healthy = healthy
         self._config = config
@@ -77,7 +77,7 @@ class App:
         self.sampler = Sampler(board.i2c, config, seed)
         self.guard = Guard(config)
         self.journal = Journal()
-        self.memory = Memory(self.journal)
+        self.memory = Memory(self.journal, ring)
         self._kept_words = self.memory.load()
         self.faults = Faults(config)
         self.alarms = alarms.Alarms(self.journal, config)
@@ -251,7 +251,9 @@ class App:
         states.tick(now_ms)
         self._work(self.modes.tick(now_ms), now_ms)
         wobble_pa = sampler.wobble_pa[sample.P_PUMP]
-        self.limits.judge(states, self.faults.mean, wobble_pa, self.guard.residual_ul, self._settled, now_ms)
+        # What jumps by itself has gained nothing.
+        gain_known = self._settled and not self.guard.noisy
+        self.limits.judge(states, self.faults.mean, wobble_pa, self.guard.residual_ul, gain_known, now_ms)
         self._follow_refill(now_ms)
         if states.pending_n or self.faults.common_mode != states.active(alarms.COMMON_MODE_FAULT):
             condition = alarms.TRUE if self.faults.common_mode else alarms.FALSE

@@ -23,6 +23,7 @@ from array import array
 from .kernels import copy_from_ring, keep_sample
 from .pair import crc_bytes, make_folder
 from .port import const, ticks_diff
+from .ring import RING_N
 from .sample import Sample
 from .wire import SEQ_MASK, Crc32
 
@@ -41,7 +42,6 @@ BOXES_N = const(10)
 HOUR_MS = const(3_600_000)
 
 _RING_SAMPLES_N = const(640)  # PRE_N, and those that come in until the first pieces are written
-_RING_N = const(12_800)
 _URGENT = const(1)
 TIME_MASK = const((1 << 21) - 1)
 
@@ -58,11 +58,14 @@ _BOOK_N = const(8)
 
 
 class Blackbox:
-    """The ring, and the box that is being written. error_n: pieces that the flash did not take."""
+    """The ring, and the box that is being written. error_n: pieces that the flash did not take.
 
-    def __init__(self) -> None:
+    ring: its memory, RING_N bytes, when it was taken before.
+    """
+
+    def __init__(self, ring: bytearray | None = None) -> None:
         self.error_n = 0
-        self._ring = bytearray(_RING_N)
+        self._ring = bytearray(RING_N) if ring is None else ring
         self._block = bytearray(BLOCK_N)
         self._book = array("i", bytes(4 * _BOOK_N))
         self._book[_HELD_MOST] = PRE_N
@@ -90,7 +93,7 @@ class Blackbox:
 
     def add(self, sample: Sample, status_bits: int) -> None:
         """Take a sample; allocates nothing."""
-        keep_sample(self._ring, _RING_N, self._book, sample.t_ms, sample.values, status_bits)
+        keep_sample(self._ring, RING_N, self._book, sample.t_ms, sample.values, status_bits)
 
     def trigger(self, alarm: int, priority: int, event_seq: int, run_n: int, event_ms: int) -> None:
         """An alarm was raised: begin its box, or make the one that is being filled longer."""
@@ -157,7 +160,7 @@ class Blackbox:
         book = self._book
         block = self._block
         oldest = book[_AT] - (book[_UNWRITTEN] + book[_AFTER]) * SAMPLE_N
-        copy_from_ring(block, HEAD_N, self._ring, _RING_N, oldest % _RING_N, n * SAMPLE_N)
+        copy_from_ring(block, HEAD_N, self._ring, RING_N, oldest % RING_N, n * SAMPLE_N)
         for i in range(HEAD_N + n * SAMPLE_N, BLOCK_N):
             block[i] = 0
         # A sample in the ring is younger than 2**21 ms, which is what it has of its time.

@@ -29,8 +29,6 @@ _ALL_GROUPS_BITS = const(0b1111)
 _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
 
-# Members that see less than 1 mL/min: those of groups 2 and 3, and 24 mL/h of group 1.
-SEEP_BITS = const(0b1100_0001_1111)
 _BURST_IN_A_ROW_N = const(2)  # of samples that are middles of three already
 _GAIN_SHIFT = const(3)  # gained: an eighth of the gas within hours
 _GAIN_LEAST_UL = const(2_000)
@@ -64,7 +62,11 @@ class Commissioned:
         self._picked = array("i", bytes(4 * estimate.PICKED_N))
         self._stray = array("i", config.estimate)
         self._stray[estimate.RESERVE_UL] = config.reserve_ul
-        self.told = array("i", bytes(4 * estimate.OUT_N))
+        self._told = array("i", bytes(4 * estimate.OUT_N))
+        self.rate_ul_h = 0
+        self.rate_low_ul_h = 0
+        self.rate_high_ul_h = 0
+        self.lost_ul = 0
         self._x = array("i", bytes(4 * CHANNEL_N))
         self._before = array("i", bytes(4 * 2))
         self._before_n = 0
@@ -163,10 +165,15 @@ class Commissioned:
         return VALID if self.whole_s >= _READY_S[0] else SETTLING
 
     def estimate(self) -> bool:
-        """Set told to rate, loss and time to go of the leak there is evidence of; False without any. See estimate."""
+        """Set rate_ul_h, its least and most, and lost_ul of the leak there is evidence of; False without any."""
         if bank.pick(self._bank, self._bank_params, self._picked) < 0:
             return False
-        estimate.estimate(self._picked, self._stray, self.told)
+        told = self._told
+        estimate.estimate(self._picked, self._stray, told)
+        self.rate_ul_h = told[estimate.RATE_UL_H]
+        self.rate_low_ul_h = told[estimate.RATE_UL_H + 1]
+        self.rate_high_ul_h = told[estimate.RATE_UL_H + 2]
+        self.lost_ul = told[estimate.LOST_UL]
         return True
 
     def _feel(self, mean: Sample) -> None:

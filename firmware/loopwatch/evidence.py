@@ -26,6 +26,9 @@ _BURST_MEMBER_N = const(3)
 _BURST_SCORES = const(4)
 _BURST_LIMITS = const(8)
 
+# Members that see less than 1 mL/min: those of groups 2 and 3, and 24 mL/h of group 1.
+SEEP_BITS = const(0b1100_0001_1111)
+
 # Who watches, for classes().
 FINE = const(1)
 WIDE = const(2)

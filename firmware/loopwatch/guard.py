@@ -11,8 +11,7 @@ what either of them says. Its class goes by the member that saw it, and rises wi
 
 from array import array
 
-from . import estimate, evidence
-from .commissioned import SEEP_BITS, Commissioned
+from . import evidence
 from .config import Config
 from .detector import Detector
 from .inventory import NO_INPUT, VALID, Inventory
@@ -62,7 +61,7 @@ class Guard:
         self.gained = False
         self.wide = True
         self.injected_ul = 0
-        self.fine = Commissioned(config) if config.commissioned else None
+        self.fine = _commissioned(config) if config.commissioned else None
         self._inventory = Inventory(config)
         self._detector = Detector()
         self._wide_valid = False
@@ -142,18 +141,17 @@ class Guard:
             self.residual_ul = fine.residual_ul
             self.pump_on = fine.pump_on
             self.gained = fine.gained
-            if fine.alarm_bits & ~SEEP_BITS:
+            if fine.alarm_bits & ~evidence.SEEP_BITS:
                 class_n = LEAK
             elif fine.alarm_bits and class_n == NO_LEAK:
                 class_n = SEEP
             if rate_ul_h == 0 or fine.most_permille > 1000:
-                told = fine.told
                 if fine.most_permille > _TELLING_PERMILLE and fine.estimate():
-                    rate_ul_h = min(told[estimate.RATE_UL_H], RATE_MAX_UL_H)
-                    low_ul_h = min(told[estimate.RATE_UL_H + 1], RATE_MAX_UL_H)
-                    high_ul_h = min(told[estimate.RATE_UL_H + 2], RATE_MAX_UL_H)
-                    lost_ul = min(told[estimate.LOST_UL], LOST_MAX_UL)
-        most = evidence.classes(permille, wide.evidence_permille, SEEP_BITS, watching, self.evidence_permille)
+                    rate_ul_h = min(fine.rate_ul_h, RATE_MAX_UL_H)
+                    low_ul_h = min(fine.rate_low_ul_h, RATE_MAX_UL_H)
+                    high_ul_h = min(fine.rate_high_ul_h, RATE_MAX_UL_H)
+                    lost_ul = min(fine.lost_ul, LOST_MAX_UL)
+        most = evidence.classes(permille, wide.evidence_permille, evidence.SEEP_BITS, watching, self.evidence_permille)
         standing = self.class_n != NO_LEAK and most > _HALF_PERMILLE
         if standing or class_n != NO_LEAK:
             if rate_ul_h >= LEAK_FROM_UL_H:
@@ -178,3 +176,10 @@ class Guard:
         self.lost_ul = 0
         for i in range(CLASS_N):
             self.evidence_permille[i] = -1
+
+
+def _commissioned(config: Config):
+    """The commissioned detector; its code takes 24 KB, which a board that is not commissioned does not spend."""
+    from .commissioned import Commissioned
+
+    return Commissioned(config)

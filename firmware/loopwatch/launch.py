@@ -16,9 +16,11 @@ import sys
 from . import slots
 from .boards.pico import RESET_POWER_ON, RESET_WATCHDOG, Board, escape_held
 from .crash import Crashes, last_words, traceback_of
-from .port import const, sleep_ms
+from .port import collect_every, const, sleep_ms
+from .ring import RING_N
 
 LOADING_MS = const(8_000)  # for the imports; the chip's longest is 8388
+LOADING_N = const(16_384)
 PARTING_MS = const(1_000)  # for the traceback to leave, and for Ctrl-C to be heard, before a restart
 
 RETURNED_WORDS = "new firmware failed, the old one is back: "
@@ -65,6 +67,9 @@ def _run(board: Board) -> None:
 
 
 def _watch(board: Board, crashes: Crashes, pointer: slots.Slots) -> None:
+    ring = bytearray(RING_N)
+    # What loading a module leaves behind would scatter the next ones over the heap.
+    collect_every(LOADING_N)
     # Imported here, because that a module cannot be loaded is a crash like any other.
     from . import scpi
     from .app import App
@@ -76,7 +81,8 @@ def _watch(board: Board, crashes: Crashes, pointer: slots.Slots) -> None:
 
     config = Settings().load()
     _forget_bounds()
-    app = App(board, config, healthy)
+    app = App(board, config, healthy, ring)
+    collect_every(-1)
     if pointer.state == slots.RETURNED:
         why = RETURNED_WORDS + last_words()
         app.telemetry.text("loopwatch: " + why)

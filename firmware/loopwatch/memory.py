@@ -17,11 +17,14 @@ RETRY_MS = const(60_000)
 
 
 class Memory:
-    """The board's files about what happened. Call load() before anything is added to the journal."""
+    """The board's files about what happened. Call load() before anything is added to the journal.
 
-    def __init__(self, journal: Journal) -> None:
+    ring: the black box's, see there.
+    """
+
+    def __init__(self, journal: Journal, ring: bytearray | None = None) -> None:
         self.states = States()
-        self.blackbox = Blackbox()
+        self.blackbox = Blackbox(ring)
         self._journal = journal
         self._logbook = Logbook(journal)
         self._boxed_seq = 0

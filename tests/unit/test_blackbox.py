@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from loopwatch import blackbox, kernels, sample
 from loopwatch.blackbox import BLOCK_N, BLOCK_SAMPLES_N, BOXES_N, HOUR_MS, KEPT_N, MOST_N, POST_N, PRE_N, Blackbox
+from loopwatch.ring import RING_N
 from loopwatch_host.blackbox import parse
 
 LEAK, URGENT, LOW = 0, 1, 3
@@ -242,6 +243,6 @@ def test_a_writer_that_is_held_up_loses_the_oldest_and_counts_them(tmp_path: Pat
 
 
 def test_the_sizes_fit_each_other() -> None:
-    assert blackbox._RING_N == blackbox._RING_SAMPLES_N * blackbox.SAMPLE_N
+    assert RING_N == blackbox._RING_SAMPLES_N * blackbox.SAMPLE_N
     assert BLOCK_N == blackbox.HEAD_N + BLOCK_SAMPLES_N * blackbox.SAMPLE_N + 4
     assert -(-MOST_N // BLOCK_SAMPLES_N) <= 255

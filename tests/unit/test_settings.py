@@ -50,7 +50,7 @@ def test_what_was_saved_is_in_force_after_a_restart_word_for_word(pushed: Path) 
 @pytest.mark.parametrize("rest", range(4))
 def test_a_cut_at_any_byte_of_a_push_leaves_the_old_or_the_new_one(tmp_path: Path, rest: int) -> None:
     outcomes = []
-    for lasts_n in range(rest, 1_100, 4):
+    for lasts_n in range(rest, 1_300, 4):
         folder = tmp_path / str(lasts_n)
         folder.mkdir()
         with power(folder, FOR_EVER):

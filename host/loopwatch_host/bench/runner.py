@@ -346,6 +346,19 @@ def consume(client: Client, target: VirtualTarget) -> None:
         time.sleep(0.002)
 
 
+def leaks_raised_s(alarms: Sequence[Alarm]) -> list[float]:
+    """When the board said that there is a leak; a leak that goes from one class to another is one."""
+    raised_s: list[float] = []
+    standing: set[str] = set()
+    for alarm in alarms:
+        if not is_leak(alarm.name):
+            continue
+        if alarm.state == "UNACK" and not standing:
+            raised_s.append(alarm.t_s)
+        (standing.discard if alarm.state == "NORM" else standing.add)(alarm.name)
+    return raised_s
+
+
 def _judge(
     scenario: Scenario,
     kind: str,
@@ -360,7 +373,7 @@ def _judge(
     begun_s: float,
 ) -> ScenarioResult:
     alarms = observed.alarms()
-    leaks_s = [alarm.t_s for alarm in alarms if is_leak(alarm.name) and alarm.state == "UNACK"]
+    leaks_s = leaks_raised_s(alarms)
     true_s = [t_s for t_s in leaks_s if onset_s is not None and t_s >= onset_s]
     delay_s = true_s[0] - onset_s if true_s and onset_s is not None else None
     lost_ml = None
