@@ -14,7 +14,7 @@ from loopwatch_host.flash.board import SCRIPTS
 PLANTED = {
     "crash": b"""
 class App:
-    def __init__(self, board, config, healthy):
+    def __init__(self, board, config, healthy, ring):
         pass
     def run(self):
         raise ValueError("planted")
@@ -23,7 +23,7 @@ class App:
     "hang": b"""
 from .port import sleep_ms
 class App:
-    def __init__(self, board, config, healthy):
+    def __init__(self, board, config, healthy, ring):
         self.board = board
     def run(self):
         self.board.start_watchdog(2_000)

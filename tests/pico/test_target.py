@@ -67,23 +67,23 @@ def day(board_flash: bytes) -> Iterator[Day]:
     world = World(load_scenario("quiet"))
     with PicoTarget(world, flash=board_flash) as target:
         listener = Listener(target)
-        target.send(IDENTIFY, 1.2)
-        listener.advance("well", 1.45)
+        target.send(IDENTIFY, 2.1)
+        listener.advance("well", 2.35)
         p_static_pa = world.truth.p_static_pa
         world.bus.nack(0x48)
-        listener.advance("deaf", 1.85)
+        listener.advance("deaf", 2.75)
         world.bus.heal(0x48)
         world.link_reading = False
-        listener.advance("unread", 4.1)
+        listener.advance("unread", 5.0)
         target.power_off()
         pins_at_cut = list(world.pins)
         sent_n = target.delivered_n
-        listener.advance("off", 4.6)
+        listener.advance("off", 5.5)
         delivered_n = target.delivered_n - sent_n
         files = flash_image.read_files(target.flash())
         world.link_reading = True
         target.power_on()
-        listener.advance("again", 5.5)
+        listener.advance("again", 7.6)
         yield Day(listener, world, p_static_pa, pins_at_cut, files, delivered_n)
         listener.serial.close()
 
@@ -127,7 +127,7 @@ def test_a_power_cut_drops_the_interlock_and_the_flash_stays(day: Day) -> None:
 
 
 def test_the_board_comes_back_after_a_power_cut(day: Day) -> None:
-    assert [(reset.t_s, reset.cause) for reset in day.listener.target.resets] == [(4.6, "power")]
+    assert [(reset.t_s, reset.cause) for reset in day.listener.target.resets] == [(5.5, "power")]
     (boot,) = day.listener.of("again", "boot")
     assert boot.values["reset_cause_n"] == 1
     assert day.listener.of("again", "sample")[-1].values["p_static_pa"] is not None
@@ -138,12 +138,12 @@ def test_the_same_seed_sends_the_same_bytes_however_time_is_cut(board_flash: byt
         received = b""
         target = PicoTarget(World(load_scenario("quiet"), seed=7), flash=board_flash)
         with target, serial.Serial(target.port, timeout=0) as port:
-            while target.now_s < 1.0:
-                target.advance_to(min(1.0, target.now_s + step_s))
+            while target.now_s < 2.1:
+                target.advance_to(min(2.1, target.now_s + step_s))
                 received += port.read(100_000)
         return received
 
-    whole = run(1.0)
+    whole = run(2.1)
     assert whole.count(b"$S") >= 2
     assert run(0.07) == whole
 

@@ -21,7 +21,7 @@ LAMP_FAULT_GPIO = 13
 
 PLANTED_CRASH = """
 class App:
-    def __init__(self, board, config, healthy):
+    def __init__(self, board, config, healthy, ring):
         self.healthy = healthy
     def run(self):
         raise ValueError("planted " + "x" * {n})

@@ -41,12 +41,17 @@ _SETTLED_N = 20  # seconds after which there is a baseline
 _BY_HAND = """
 import gc
 from array import array
+from loopwatch.launch import LOADING_N
+from loopwatch.ring import RING_N
+ring = bytearray(RING_N)
+gc.threshold(LOADING_N)
 from loopwatch.app import App
 from loopwatch.boards.pico import Board
 from loopwatch.config import Config
 from loopwatch.port import sleep_ms, ticks_diff, ticks_ms
 board = Board()
-app = App(board, Config())
+app = App(board, Config(), None, ring)
+gc.threshold(-1)
 app.start(ticks_ms())
 board.stop_watchdog()
 grown = array("i", bytes(4 * {warm}))
