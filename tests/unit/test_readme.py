@@ -13,6 +13,7 @@ def spoken_code(text: str) -> list[str]:
     blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
     return blocks + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
 
+
 # What the commands on a page read and write in the reader's own folder.
 OF_THE_READER = {"day1.csv", "day2.csv", "loop.toml"}
 
@@ -32,5 +33,9 @@ def test_every_path_that_a_page_names_exists():
         ]
         paths += [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
         assert paths
-        missing = [path for path in set(paths) - OF_THE_READER if not (ROOT / path).exists() and not (page.parent / path).exists()]
+        missing = [
+            path
+            for path in set(paths) - OF_THE_READER
+            if not (ROOT / path).exists() and not (page.parent / path).exists()
+        ]
         assert not missing, page.name
