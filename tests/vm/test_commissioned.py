@@ -1,0 +1,70 @@
+"""The whole firmware on a loop that it was commissioned on: what it tells, and a rupture by its samples alone."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loopwatch.settings import Settings
+from loopwatch.telemetry import COMMISSIONED
+from loopwatch_host.bench import scenario
+from loopwatch_host.bench.runner import consume
+from loopwatch_host.bench.vm import VmTarget
+from loopwatch_host.bench.world import World
+from loopwatch_host.client import Client
+from loopwatch_host.commission import commission, log
+from loopwatch_host.evaluate import family, journey
+from loopwatch_host.messages import Record, alarm_change
+
+HOLE_FROM_S = 60.0
+UNTIL_S = 75.0
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+    """What a board commissioned on three days of the reference loop says until UNTIL_S."""
+    flash = tmp_path_factory.mktemp("flash")
+    member = family.default(5)
+    way = journey.drawn(member, 3)
+    x = journey.log(journey.begun(member, way), way, 0, len(way.inputs))
+    made = commission.commissioned(log.Log(x, np.arange(len(x)), (1, 2, 3, 4), 0), 2000, 150)
+    with _inside(flash):
+        Settings().save(made.config.content())
+    script = scenario.load_scenario("burst", [f"duration_s={UNTIL_S}"])
+    (leak,) = [event for event in script.events if event.do == "leak"]
+    assert (leak.at_s, leak.hole_mm) == (HOLE_FROM_S, 0.8)
+    with VmTarget(World(script, 5), flash_dir=flash) as target, Client(target.port, greet=False) as client:
+        queue = client.subscribe()
+        target.advance_to(UNTIL_S)
+        consume(client, target)
+        return [message for message in queue.drain() if isinstance(message, Record)]
+
+
+def test_it_says_that_it_is_commissioned_and_how_much_evidence_each_member_has(heard):
+    decisions = [record.values for record in heard if record.name == "decision"]
+    assert all(values["state_bits"] & COMMISSIONED for values in decisions)
+    assert decisions[-1]["evidence_seep_permille"] is not None
+    members = [record.values for record in heard if record.name == "evidence"]
+    assert len(members) == len(decisions)
+    assert members[-1]["burst_permille"] > 1_000
+
+
+def test_a_rupture_is_told_within_two_seconds_and_nothing_before_it(heard):
+    changes = [(record.t_ms / 1000, change) for record in heard if (change := alarm_change(record))]
+    raised_s = {change.name: t_s for t_s, change in reversed(changes) if change.state == "UNACK"}
+    assert HOLE_FROM_S < raised_s["leak_rupture"] <= HOLE_FROM_S + 2
+    assert min(t_s for name, t_s in raised_s.items() if "leak" in name) > HOLE_FROM_S
+    assert "not_commissioned" not in raised_s
