@@ -251,8 +251,8 @@ class App:
         states.tick(now_ms)
         self._work(self.modes.tick(now_ms), now_ms)
         wobble_pa = sampler.wobble_pa[sample.P_PUMP]
-        # What jumps by itself has gained nothing.
-        gain_known = self._settled and not self.guard.noisy
+        # What jumps by itself has gained nothing; one jump is a refill.
+        gain_known = self._settled and not states.active(alarms.SIGNAL_NOISY)
         self.limits.judge(states, self.faults.mean, wobble_pa, self.guard.residual_ul, gain_known, now_ms)
         self._follow_refill(now_ms)
         if states.pending_n or self.faults.common_mode != states.active(alarms.COMMON_MODE_FAULT):
