@@ -31,7 +31,8 @@ def board(flash: bytearray) -> figures.BoardFigures:
 
 # Missed since alarms, memory and the commissioned detector are on the board together; README says by how much.
 MISSED = ("sample_cpu_us", "detector_step_us", "heap_free_bytes")
-missed = pytest.mark.xfail(reason="the budget is missed with everything on the board, see README", strict=True)
+# Not strict: the step and the jitter lie so near their limits that the alignment of the code decides.
+missed = pytest.mark.xfail(reason="the budget is missed with everything on the board, see README", strict=False)
 
 
 @pytest.mark.parametrize(
