@@ -30,8 +30,6 @@ _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
 
 _BURST_IN_A_ROW_N = const(2)  # of samples that are middles of three already
-_GAIN_SHIFT = const(3)  # gained: an eighth of the gas within hours
-_GAIN_LEAST_UL = const(2_000)
 
 
 class Commissioned:
@@ -39,7 +37,7 @@ class Commissioned:
 
     residual_ul, pump_on, noise_ul as in inventory and detector. alarm_bits: members of bank above their limits.
     permille: see evidence: by member, who has most, and of the burst path. most_permille: that of a member.
-    bursting: the pressure falls as only a rupture makes it. gained: more coolant, or less gas, than there can be.
+    bursting: the pressure falls as only a rupture makes it.
     wide: the wide limits are needed as well. whole_s: how long every channel has been there.
     """
 
@@ -50,7 +48,6 @@ class Commissioned:
         self.permille = array("i", bytes(4 * evidence.OUT_N))
         self.most_permille = 0
         self.bursting = False
-        self.gained = False
         self.wide = True
         self._params = config.residual
         self._bank_params = config.bank
@@ -77,7 +74,6 @@ class Commissioned:
         self._members = [0] * _GROUP_N
         for i in range(MEMBER_N):
             self._members[self._bank_params[bank.GROUPS + i]] |= 1 << i
-        self._gain_ul = max(config.gas_ul >> _GAIN_SHIFT, _GAIN_LEAST_UL)
         self.whole_s = 0
         self.injected_ul = 0
         self._started = False
@@ -92,7 +88,6 @@ class Commissioned:
         self.alarm_bits = 0
         self.most_permille = 0
         self.bursting = False
-        self.gained = False
         self._bank[bank.AGE_ACC] = self.residual_ul << 8  # 20b + 8b = 28b
 
     def forget_burst(self) -> None:
@@ -161,7 +156,6 @@ class Commissioned:
                     self.alarm_bits &= ~self._members[group]
         self.wide = held & 0b0010 != 0
         self.most_permille = evidence.weigh_up(self._bank, self._bank_params, self.permille)
-        self.gained = self.residual_ul - (self._bank[bank.AGE_ACC] >> 8) > self._gain_ul
         return VALID if self.whole_s >= _READY_S[0] else SETTLING
 
     def estimate(self) -> bool:

@@ -42,9 +42,8 @@ class Guard:
     residual_ul, pump_on: see inventory. noise_ul, noisy: see detector. class_n: the leak's class, NO_LEAK without one.
     evidence_permille: per class, 1000 is the threshold, -1 while nobody watches for it.
     rate_ul_h, lost_ul: since the evidence began; 0 without. rate_low_ul_h, rate_high_ul_h: its 95 % interval, 0 while
-    it is not known. gained: more coolant than there can be. wide: the wide
-    limits judge. fine: the commissioned detector, None without numbers. injected_ul: what a proof test takes out of
-    the residual.
+    it is not known. wide: the wide limits judge. fine: the commissioned detector, None without numbers. injected_ul:
+    what a proof test takes out of the residual.
     """
 
     def __init__(self, config: Config) -> None:
@@ -58,7 +57,6 @@ class Guard:
         self.rate_low_ul_h = 0
         self.rate_high_ul_h = 0
         self.lost_ul = 0
-        self.gained = False
         self.wide = True
         self.injected_ul = 0
         self.fine = _commissioned(config) if config.commissioned else None
@@ -140,7 +138,6 @@ class Guard:
             permille = fine.permille
             self.residual_ul = fine.residual_ul
             self.pump_on = fine.pump_on
-            self.gained = fine.gained
             if fine.alarm_bits & ~evidence.SEEP_BITS:
                 class_n = LEAK
             elif fine.alarm_bits and class_n == NO_LEAK:
@@ -169,7 +166,6 @@ class Guard:
 
     def _forget(self) -> None:
         self.class_n = NO_LEAK
-        self.gained = False
         self.rate_ul_h = 0
         self.rate_low_ul_h = 0
         self.rate_high_ul_h = 0
