@@ -247,8 +247,7 @@ class Alarms:
             self._pending[alarm] = 1
             self.pending_n += 1
             self._since_ms[alarm] = now_ms
-        delay_ms = self._off_delay_ms[alarm] if active else self._on_delay_ms[alarm]
-        if ticks_diff(now_ms, self._since_ms[alarm]) < delay_ms:
+        if ticks_diff(now_ms, self._since_ms[alarm]) < (self._off_delay_ms if active else self._on_delay_ms)[alarm]:
             return
         self._stop_delay(alarm)
         self.value[alarm] = value

@@ -39,9 +39,11 @@ from .wire import SEQ_MASK
 
 WATCHDOG_MS = const(2_000)
 FIRST_MS = const(100)  # from start to the first deadline: saying hello takes 40 ms and must not make it late
-IDLE_MS = const(20)  # longest sleep, so that commands are answered at once
+IDLE_MS = const(20)  # sleep while the sampler needs nothing, so that commands are answered at once
+SOON_MS = const(10)  # what the sampler needs so soon after that is waited for: a pass less
 UNSERVED_MS = const(15)  # between two samples the laptop is served only in a pass when that long has gone by
-TIDY_N = const(600)  # samples after which the heap is collected even if nothing is known to have used it
+TIDY_N = const(600)  # samples after which the heap is collected
+USES_N = const(8)  # commands and writes to the flash after which it is collected before
 QUIET_N = const(5)  # the tenth of the second in which there is time for it
 GOODBYE_MS = const(200)
 HEALTHY_S = const(60)
@@ -104,7 +106,7 @@ class App:
         self._gained = False
         self._refilled = False
         self._recent_permille = 0
-        self._heap_used = True
+        self._heap_uses_n = 0
         self._heap_free_n = 0
         self._over = False
 
@@ -163,7 +165,7 @@ class App:
             sleep_ms(5)
 
     def step(self, now_ms: int) -> int:
-        """Do what is due at now_ms; returns when to come again, at most IDLE_MS later."""
+        """Do what is due at now_ms; returns when to come again, at most IDLE_MS + SOON_MS later."""
         sampler = self.sampler
         done = sampler.step(now_ms)
         if done:
@@ -175,7 +177,7 @@ class App:
         if done or ticks_diff(now_ms, self._served_ms) >= UNSERVED_MS:
             self._serve(now_ms)
         idle_ms = ticks_add(self._served_ms, IDLE_MS)
-        return sampler.due_ms if ticks_diff(sampler.due_ms, idle_ms) < 0 else idle_ms
+        return sampler.due_ms if ticks_diff(sampler.due_ms, idle_ms) < SOON_MS else idle_ms
 
     def _serve(self, now_ms: int) -> None:
         """Give the laptop what it is owed and take what it says."""
@@ -339,14 +341,14 @@ class App:
 
     def _use_quiet_slot(self, seq: int) -> None:
         """What takes long, in a moment where no conversion waits to be read and the second's mean is far."""
-        if self.memory.use_quiet_slot(self._served_ms):
-            self._heap_used = True
-        elif self._heap_used or seq % TIDY_N == TIDY_N - QUIET_N:
+        if self._heap_uses_n >= USES_N or seq % TIDY_N == TIDY_N - QUIET_N:
             self._tidy()
+        elif self.memory.use_quiet_slot(self._served_ms):
+            self._heap_uses_n += 1
         elif self._healthy is not None and self._uptime_s >= HEALTHY_S:
             self._healthy()
             self._healthy = None
-            self._heap_used = True
+            self._heap_uses_n += 1
 
     def _judge_sensors(self, latest: sample.Sample, now_ms: int) -> None:
         told = self.faults.told
@@ -364,14 +366,14 @@ class App:
         self.alarms.update(alarms.BLIND, blind, latest.status_bits(), now_ms)
 
     def _tidy(self) -> None:
-        """Collect what commands have left on the heap, and measure it; 13 ms."""
+        """Collect what commands and writes have left on the heap, and measure it; 30 ms."""
         collect()
         self._heap_free_n = mem_free()
-        self._heap_used = False
+        self._heap_uses_n = 0
 
     def _answer(self, now_ms: int) -> None:
         self.desk.answer(self.link.command, self.link.command_n, now_ms)
-        self._heap_used = True
+        self._heap_uses_n += 1
         self._over = self.back_room.restart_wanted
         orders = self.orders
         if orders.leak_was_reset:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loopwatch import bank, burst, estimate, residual
-from loopwatch_host import firmware_build, twin
+from loopwatch_host import firmware_build, firmware_constants, twin
 from loopwatch_host.bench.pico import cycles, flash_image
 from loopwatch_host.bench.pico.machine import Machine
 from loopwatch_host.bench.pico.repl import Repl
@@ -39,6 +39,8 @@ def second():
     residual.weigh(rs, rp, out)
     bank.scale(bs, bp, out)
     return bank.judge(bs, bp, out[0])
+def burst_step():
+    return burst.step(us, up, x)
 def tell():
     member = bank.pick(bs, bp, picked)
     estimate.estimate(picked, ep, told)
@@ -82,7 +84,8 @@ def parameters() -> tuple[twin.Ints, twin.Ints, twin.Ints]:
 def prepared(repl: Repl, parameters: tuple[twin.Ints, twin.Ints, twin.Ints], first: twin.Ints) -> None:
     rp, bp, up = (part.tolist() for part in parameters)
     sizes = {"r_n": residual.STATE_N, "b_n": bank.STATE_N, "u_n": burst.STATE_N, "o_n": residual.OUT_N}
-    repl.exec(SETUP.format(**sizes, rp=rp, bp=bp, up=up, ep=ESTIMATE.tolist(), x=first.tolist()))
+    setup = SETUP.format(**sizes, rp=rp, bp=bp, up=up, ep=ESTIMATE.tolist(), x=first.tolist())
+    repl.exec(firmware_constants.program(setup))
 
 
 def test_machine_code_on_the_board_is_the_twin_to_the_bit(
@@ -100,7 +103,7 @@ def test_machine_code_on_the_board_is_the_twin_to_the_bit(
     for row in x:
         answer = repl.exec(
             f"x = array('i', {row.tolist()})\n"
-            "print(second(), burst.step(us, up, x), tell(), *out, *rs, *bs, *us, *told)"
+            "print(second(), burst_step(), tell(), *out, *rs, *bs, *us, *told)"
         )
         twin.take(rs, rp, row)
         twin.gas(rs, rp, row)

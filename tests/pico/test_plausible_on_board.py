@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from loopwatch import plausible
-from loopwatch_host import firmware_build
+from loopwatch_host import firmware_build, firmware_constants
 from loopwatch_host.bench.pico import flash_image
 from loopwatch_host.bench.pico.machine import Machine
 from loopwatch_host.bench.pico.repl import Repl
@@ -75,7 +75,7 @@ def test_machine_code_on_the_board_judges_as_plain_python_does(micropython_flash
         "loopwatch/port.py": (FIRMWARE / "loopwatch" / "port.py").read_bytes(),
     }
     repl = Repl(Machine(bytes(flash_image.with_files(micropython_flash, files))))
-    repl.exec("from array import array\nfrom loopwatch import plausible\n" + PROGRAM)
+    repl.exec(firmware_constants.program("from array import array\nfrom loopwatch import plausible\n" + PROGRAM))
     here: dict = {"array": array, "plausible": plausible}
     exec(PROGRAM, here)
     told = set()

@@ -41,7 +41,7 @@ GAS_UL = 100_000
 BOOT_LIMIT_US = 3_000_000
 
 PREPARE = """
-from loopwatch.journal import ALARM, Journal
+from loopwatch.journal import Journal
 from loopwatch.memory import Memory
 from loopwatch.config import Config
 from loopwatch.settings import Settings
@@ -64,7 +64,7 @@ blocks = 0
 memory.blackbox.trigger(2, 1, 1, 1, sample.t_ms)
 for i in range(1, {ROUNDS_N} + 1):
     for j in range(2):
-        book.add(ALARM, i, j, 1, 1000 * i + j, i)
+        book.add({ALARM}, i, j, 1, 1000 * i + j, i)
     memory.begin(i)
     print('journal', book.kept_seq)
     if i % 2 == 0:
@@ -249,5 +249,5 @@ def test_the_firmware_on_the_board_takes_up_what_a_cut_has_left(run: Run) -> Non
     ).split()
     assert cut.said["journal"] <= int(seq) <= cut.said["journal"] + 2
     assert (run_n, damaged_n, int(boxes) >= (cut.said["box"] > 0)) == ("2", "0", True)
-    repl.exec("book.add(ALARM, 1, 1, 1, 1, 1)\nmemory.begin(1)")
+    repl.exec(f"book.add({ALARM}, 1, 1, 1, 1, 1)\nmemory.begin(1)")
     assert int(repl.exec("print(book.kept_seq)")) == int(seq) + 1

