@@ -37,6 +37,7 @@ ENDS = ("between", "half sent", "unheard")
 KILLS_ALL_N = 50
 KILLS_N = int(os.environ.get("LOOPWATCH_KILLS", "3"))
 LEFT_ALONE_US = 20_000
+AT_ONCE_N = os.cpu_count() or 1
 
 # What main.py was before there were slots, in short.
 OLD_MAIN = b"from loopwatch.app import start\nstart()\n"
@@ -184,11 +185,14 @@ def test_a_flasher_that_is_killed_leaves_old_or_new_and_the_next_flash_heals(
     assert len(every) >= KILLS_ALL_N
     points = {every[(2 * i + 1) * len(every) // (2 * KILLS_N)] for i in range(KILLS_N)}
     machine = Machine(old_board)
+    children: list[int] = []
 
     def fork(n: int, program: str) -> None:
         for how in ENDS:
             if (n, how) not in points:
                 continue
+            if len(children) >= AT_ONCE_N:
+                os.waitpid(children.pop(0), 0)
             child = os.fork()
             if not child:
                 try:
@@ -198,9 +202,11 @@ def test_a_flasher_that_is_killed_leaves_old_or_new_and_the_next_flash_heals(
                     (tmp_path / f"{n} {how}.txt").write_text(traceback.format_exc())
                 finally:
                     os._exit(1)
-            os.waitpid(child, 0)
+            children.append(child)
 
     flasher.flash(VirtualPrompt(machine, before=fork), firmware("new"), quiet)
+    for child in children:
+        os.waitpid(child, 0)
     ill = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
     assert not ill, "\n".join(f"killed at program {where}: {words}" for where, words in ill.items())
     left = [path.read_bytes() for path in sorted(tmp_path.glob("*.flash"))]

@@ -33,6 +33,9 @@ def flash(
         "--uf2",
         help="For a board in BOOTSEL mode: this MicroPython instead of the pinned one; a Pico 2 needs it.",
     ),
+    wait_s: float = typer.Option(
+        arrival.BACK_TIMEOUT_S, "--wait", min=1.0, help="Seconds to wait for the board after its restart."
+    ),
     yes: bool = typer.Option(False, "--yes", "-y", help="Ask nothing: replace another program, write to the drive."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document, at the end."),
 ) -> None:
@@ -60,7 +63,7 @@ def flash(
     }
     if not dry_run:
         say("restarted; waiting for the board")
-        back = arrival.wait(device, serial_number, None if rollback else HOST_VERSION)
+        back = arrival.wait(device, serial_number, None if rollback else HOST_VERSION, wait_s)
         document["firmware"] = back.firmware
         say(f"firmware {back.firmware} runs and samples", markup=False)
     if as_json:
