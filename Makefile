@@ -53,7 +53,9 @@ bench: $(READY) ## measure the budgets and print them with the machine and the d
 
 hardware: $(DRAWING) ## draw, simulate and check the circuit, wiring, bill and loop anew (ARGS="frontend")
 	@$(BIN)/python hardware/build.py $(ARGS)
-	@$(BIN)/python -m pytest -q tests/unit/test_hardware.py tests/unit/test_hardware_bring_up.py tests/unit/test_pinmap.py
+	@LOOPWATCH_HARDWARE_CHANGES=all $(BIN)/python -m pytest -q -n auto --maxprocesses 4 tests/unit/test_pinmap.py \
+		tests/unit/test_hardware.py tests/unit/test_hardware_bring_up.py tests/unit/test_hardware_differs.py \
+		tests/vm/test_hardware_guides.py
 
 pictures: $(READY) ## draw the pictures of README anew, from the running program; needs Chromium (ARGS="web-leak.png")
 	@$(BIN)/python -m loopwatch_host.pictures .pictures $(ARGS)

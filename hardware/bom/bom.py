@@ -1,7 +1,16 @@
 """The bill of materials: sums of both kits, and every part of the circuit bought exactly once.
 
-parts.csv is written by hand; its prices are rounded estimates of 2025 for one piece, without tax, and meant to be
-checked. generate() leaves totals.csv and raises RuntimeError when a kit costs more than it may, or when
+parts.csv is written by hand; prices are for one piece, without tax, and meant to be checked: price_basis says whether
+one was seen or estimated, checked how far maker and part number were held against documents:
+
+    checked            what was seen
+    datasheet          the maker's datasheet, with the figures on which the circuit relies
+    distributor page   the part by its number, sold as what the line says
+    part lists         the number for this part in several published part lists or a symbol library
+    by description     nothing to check: any part that fits the words
+    not checked        nothing; check_note says more
+
+generate() leaves totals.csv and raises RuntimeError when a kit costs more than it may, or when
 bill and circuit differ. Needs nothing but Python.
 """
 
@@ -12,6 +21,7 @@ from pathlib import Path
 
 ROOM = Path(__file__).resolve().parent
 KITS = ("minimal", "full")
+CHECKED = ("datasheet", "distributor page", "part lists", "by description", "not checked")
 LIMIT_EUR = {"minimal": 230, "full": 1_900}
 GROUPS = ("board", "sensors", "loop")
 

@@ -25,6 +25,11 @@ FOOTPRINTS = {
     "C": "Capacitor_SMD:C_1206_3216Metric",
     "CP": "Capacitor_THT:CP_Radial_D6.3mm_P2.50mm",
     "F": "Fuse:Fuse_BelFuse_0ZRE0005FF_L8.3mm_W3.8mm",
+    "D2": "Package_TO_SOT_SMD:SOT-23",
+    "Q": "Package_TO_SOT_SMD:SOT-23",
+    "K": "Relay_THT:Relay_SPDT_Omron-G5LE-1",
+    "SMAJ5.0A": "Diode_SMD:D_SMA",
+    "1N4148": "Diode_THT:D_DO-35_SOD27_P7.62mm_Horizontal",
 }
 
 # Raspberry Pi Pico datasheet, figure 2; all names but those that the map uses stay unconnected.
@@ -67,12 +72,13 @@ PINS = {
     "diode": ((1, "K", "PASSIVE"), (2, "A", "PASSIVE")),
     "series_diodes": ((1, "A1", "PASSIVE"), (2, "K2", "PASSIVE"), (3, "K1A2", "PASSIVE")),
     "nmos": ((1, "G", "INPUT"), (2, "S", "PASSIVE"), (3, "D", "PASSIVE")),
+    # Omron G5LE, terminal arrangement: the coil between 2 and 5, without polarity.
     "relay": (
-        (1, "COIL+", "PASSIVE"),
-        (2, "COIL-", "PASSIVE"),
-        (3, "COM", "PASSIVE"),
-        (4, "NO", "PASSIVE"),
-        (5, "NC", "PASSIVE"),
+        (1, "COM", "PASSIVE"),
+        (2, "COIL+", "PASSIVE"),
+        (3, "NO", "PASSIVE"),
+        (4, "NC", "PASSIVE"),
+        (5, "COIL-", "PASSIVE"),
     ),
     "jumper": ((1, "STATIC", "PASSIVE"), (2, "GATE", "PASSIVE"), (3, "PUMPED", "PASSIVE")),
     "transducer": ((1, "supply", "PWRIN"), (2, "ground", "PWRIN"), (3, "output", "OUTPUT")),
@@ -98,6 +104,7 @@ class Board:
     def add(self, ref: str, kind: str, value: str, pins, joined: dict[str, str], footprint: str = "") -> None:
         """Place a part and join its pins, by name, to nets; pins that are left out stay open, on purpose."""
         skidl = self._skidl
+        footprint = footprint or FOOTPRINTS.get(value, FOOTPRINTS.get(kind, ""))
         template = skidl.Part(
             name=kind,
             tool=skidl.SKIDL,
@@ -117,7 +124,7 @@ class Board:
     def two(self, ref: str, value: str, first: str, second: str, kind: str = "") -> None:
         """A part with two terminals, the first net at pin 1."""
         kind = kind or ref[0]
-        self.add(ref, kind, value, PINS["two"], {"1": first, "2": second}, FOOTPRINTS.get(kind, ""))
+        self.add(ref, kind, value, PINS["two"], {"1": first, "2": second})
 
     def diode(self, ref: str, value: str, anode: str, cathode: str) -> None:
         """A diode, which conducts from anode to cathode."""

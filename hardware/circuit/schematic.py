@@ -14,6 +14,8 @@ import schemdraw
 import schemdraw.elements as elm
 from bench import ANALOG, MAP, analog_input, farad_text, ohm_text, pico_pin
 
+from .circuit import PICO_EDGE
+
 schemdraw.use("svg")
 schemdraw.svgconfig.text = "text"
 
@@ -89,8 +91,8 @@ class Sheet:
         x, y = corner
         width, height = size
         self.add(elm.Rect(corner1=(0, 0), corner2=(width, -height), fill="#f7f4ea").at(corner).theta(0))
-        self.text(ref, (x + 0.1, y + 0.25), SIZE)
-        self.text(value, (x + 0.1, y - height - 0.25))
+        self.text(ref, (x + 0.05, y + 0.32), SIZE)
+        self.text(value, (x + 0.05, y - height - 0.3))
         places = {}
         for rows, edge, way in ((left, x, -1), (right, x + width, 1)):
             for i, (name, number) in enumerate(rows):
@@ -127,12 +129,13 @@ def board_sheet(path: Path) -> None:
     right = [("VBUS", power["usb_5v"]["pin"]), ("3V3", power["logic_3v3"]["pin"]), ("GND", power["ground"]["pin"])]
     pins = sheet.box("U1", "Raspberry Pi Pico (USB: 5 V, laptop)", (3, 1), (3.4, 7.2), left, right)
     nets = ("SDA", "SCL", *(name for name, _ in left[2:]))
-    uses = ("bus", "bus", "interlock", "horn", "lamp, alarm", "lamp, fault", "acknowledge", "boot escape")
+    uses = ("bus, data", "bus, clock", "interlock", "horn", "red lamp", "yellow lamp", "acknowledge", "boot escape")
     for (name, _), net, use in zip(left, nets, uses, strict=True):
         sheet.flag(net, pins[name], "left")
-        if net != use:
-            sheet.text(use, (pins[name][0] - 3.1, pins[name][1]), 7)
+        sheet.text(use, (pins[name][0] - 1.9, pins[name][1]), 7, "right")
     sheet.ground(pins["GND"])
+    grounds = ", ".join(str(n) for n, name in enumerate(PICO_EDGE, 1) if name.endswith("GND"))
+    sheet.text(f"ground: pins {grounds}", (3.05, -7.0), 7)
     vbus, logic = pins["VBUS"], pins["3V3"]
     fuses = MAP["fuses"]
     sheet.wire(vbus, (8.6, vbus[1]))
@@ -146,9 +149,10 @@ def board_sheet(path: Path) -> None:
         if ref != "F3":
             sheet.wire((8.6, y), (9, y))
         else:
-            sheet.wire(logic, (7.6, logic[1]), (7.6, y), (9, y))
-            sheet.dot((7.6, y))
-        sheet.part(elm.Fuse(), ref, f"PTC {fuses[key]} mA", (9, y), (11, y), shift=(0, 0.45))
+            sheet.wire(logic, (7.6, logic[1]), (7.6, y), (9.6, y))
+            sheet.dot((7.6, logic[1]))
+        begin = 9.6 if ref == "F3" else 9.0
+        sheet.part(elm.Fuse(), ref, f"PTC {fuses[key]} mA", (begin, y), (11, y), shift=(0, 0.5))
         x = 11.6
         sheet.wire((11, y), (11.6 + 2.2 * len(bulk), y))
         for part, value in bulk:
@@ -160,9 +164,9 @@ def board_sheet(path: Path) -> None:
         sheet.flag(net, (11.6 + 2.2 * len(bulk), y))
     sheet.supply("+3V3", (7.6, logic[1] + 0.0))
     y = logic[1] - 0.6
-    sheet.dot((8.2, y))
-    sheet.part(elm.Capacitor(), "C6", "10u", (8.2, y), (8.2, y - 0.9))
-    sheet.ground((8.2, y - 0.9))
+    sheet.dot((7.9, y))
+    sheet.part(elm.Capacitor(), "C6", "10u", (7.9, y), (7.9, y - 0.9))
+    sheet.ground((7.9, y - 0.9))
     for i, (ref, line) in enumerate((("R7", "SDA"), ("R8", "SCL"))):
         x = 15.2 + 2.6 * i
         sheet.supply("+3V3", (x, -4.6))
@@ -232,7 +236,7 @@ def _divider(sheet: Sheet, begin, pin, refs, divider, channel: str) -> None:
     """One divider with filter and clamp, from the signal to the converter's pin."""
     top, bottom, filter_c, clamp = refs
     y = begin[1]
-    sheet.part(elm.ResistorIEC(), top, ohm_text(divider["top_ohm"]), begin, (6.8, y), shift=(0, 0.45))
+    sheet.part(elm.ResistorIEC(), top, ohm_text(divider["top_ohm"]), begin, (6.8, y), shift=(0, 0.52))
     sheet.wire((6.8, y), pin)
     sheet.dot((7.6, y), (9.6, y), (12.0, y))
     sheet.part(elm.ResistorIEC(), bottom, ohm_text(divider["bottom_ohm"]), (7.6, y), (7.6, y - 1.3))
@@ -258,13 +262,13 @@ def _rope(sheet: Sheet, pin) -> None:
     box = sheet.box(cable["connector"], words, (-2.3, y + 0.7), (3.0, 1.4), [], rows)
     sheet.wire(box["ROPE"], (3.6, box["ROPE"][1]), (3.6, y), (4.6, y))
     sheet.flag("GND", box["GND"])
-    sheet.part(elm.ResistorIEC(), "R17", ohm_text(rope["series_ohm"]), (4.6, y), (6.8, y), shift=(0, 0.45))
+    sheet.part(elm.ResistorIEC(), "R17", ohm_text(rope["series_ohm"]), (4.6, y), (6.8, y), shift=(0, 0.52))
     sheet.wire((6.8, y), pin)
-    sheet.dot((7.6, y), (9.6, y))
-    sheet.supply("+3V3", (7.6, y + 1.4))
-    sheet.part(elm.ResistorIEC(), "R16", ohm_text(rope["pull_up_ohm"]), (7.6, y + 1.4), (7.6, y))
-    sheet.part(elm.Capacitor(), "C9", farad_text(rope["filter_nf"]), (9.6, y), (9.6, y - 1.3))
-    sheet.ground((9.6, y - 1.3))
+    sheet.dot((8.6, y), (10.6, y))
+    sheet.supply("+3V3", (8.6, y + 1.25))
+    sheet.part(elm.ResistorIEC(), "R16", ohm_text(rope["pull_up_ohm"]), (8.6, y + 1.25), (8.6, y))
+    sheet.part(elm.Capacitor(), "C9", farad_text(rope["filter_nf"]), (10.6, y), (10.6, y - 1.3))
+    sheet.ground((10.6, y - 1.3))
 
 
 def outputs_sheet(path: Path) -> None:
@@ -274,7 +278,7 @@ def outputs_sheet(path: Path) -> None:
     gpio = f"GP{MAP['outputs']['interlock']['gpio']}"
     sheet.flag(gpio, (1.0, 0), "left")
     sheet.text(f"Pico pin {pico_pin('interlock')}", (-1.0, 0.45), 7)
-    sheet.part(elm.ResistorIEC(), "R9", ohm_text(pump["series_ohm"]), (1.0, 0), (3.0, 0), shift=(0, 0.45))
+    sheet.part(elm.ResistorIEC(), "R9", ohm_text(pump["series_ohm"]), (1.0, 0), (3.0, 0), shift=(0, 0.52))
     sheet.dot((3.6, 0))
     sheet.wire((3.0, 0), (3.6, 0))
     sheet.part(elm.Capacitor(), "C10", farad_text(pump["coupling_nf"]), (3.6, 0), (5.4, 0), shift=(0, 0.55))
@@ -284,8 +288,8 @@ def outputs_sheet(path: Path) -> None:
     sheet.ground((6.0, -1.6))
     sheet.add(elm.Schottky().at((6.0, 0)).to((8.2, 0)))
     sheet.wire((8.2, 0), (11.6, 0))
-    sheet.text("D5", (6.8, 0.75))
-    sheet.text("BAT54S", (6.8, 0.42))
+    sheet.text("D5", (6.45, -0.75))
+    sheet.text("BAT54S", (6.45, -1.09))
     for ref, value, x, element in (
         ("C11", farad_text(pump["reservoir_nf"]), 8.6, elm.Capacitor()),
         ("R10", ohm_text(pump["bleed_ohm"]), 10.4, elm.ResistorIEC()),
@@ -296,9 +300,12 @@ def outputs_sheet(path: Path) -> None:
     sheet.add(elm.Rect(corner1=(0, 0), corner2=(0.9, -2.8), fill="#f7f4ea").at((11.6, 2.4)).theta(0))
     sheet.text("JP1", (11.7, 2.65), SIZE)
     for text, y in (("1", 2.0), ("2", 1.0), ("3", 0.0)):
-        sheet.text(text, (11.95, y))
-    sheet.text(f"today: {pump['mode']}", (11.4, -1.6))
-    sheet.text("1-2 static, 2-3 pumped", (11.4, -1.95), 7)
+        sheet.text(text, (11.7, y))
+    # The jumper as it sits.
+    middle = {"static": 1.5, "pumped": 0.5}[pump["mode"]]
+    sheet.add(elm.Rect(corner1=(-0.16, 0.8), corner2=(0.16, -0.8), fill="#b0b0b0").at((12.25, middle)).theta(0))
+    sheet.text(pump["mode"], (11.6, -0.85))
+    sheet.text("1-2 static, 2-3 pumped", (11.6, -1.4), 7)
     sheet.wire((12.5, 1.0), (13.6, 1.0))
     sheet.dot((13.6, 1.0))
     sheet.part(elm.ResistorIEC(), "R11", ohm_text(pump["gate_ohm"]), (13.6, 1.0), (13.6, -0.6))
@@ -314,6 +321,8 @@ def outputs_sheet(path: Path) -> None:
     sheet.wire((low[0], 2.0), (low[0], 2.3))
     sheet.add(elm.Rect(corner1=(-0.5, 0), corner2=(0.5, 1.0), fill="#f7f4ea").at((low[0], 2.3)).theta(0))
     sheet.text("K1", (low[0] - 0.25, 2.8), SIZE)
+    sheet.text("5", (low[0] + 0.12, 2.15), 7)
+    sheet.text("2", (low[0] + 0.12, 3.45), 7)
     sheet.wire((low[0], 3.3), (low[0], 3.8))
     sheet.dot((low[0], 3.6))
     sheet.supply("+5V_OUT", (low[0], 3.8))
@@ -324,17 +333,28 @@ def outputs_sheet(path: Path) -> None:
     box = sheet.box(
         cable["connector"],
         "G5LE-1 DC5: in only while healthy",
-        (20.0, 3.4),
+        (21.0, 3.4),
         (3.4, 2.4),
-        [("COM", 1), ("NO", 2), ("NC", 3)],
-        [("RELAY_COM", ""), ("RELAY_NO", ""), ("RELAY_NC", "")],
+        [("COM", ""), ("NO", ""), ("NC", "")],
+        [("RELAY_COM", 1), ("RELAY_NO", 2), ("RELAY_NC", 3)],
     )
-    sheet.text("K1's contact", (17.9, box["COM"][1] + 0.3), 7)
-    sheet.text("G1 supply of the pump +", (24.3, box["RELAY_COM"][1]))
-    sheet.text("M1 pump and valve +", (24.3, box["RELAY_NO"][1]))
-    sheet.text("leave open", (24.3, box["RELAY_NC"][1]))
+    # The contact as it rests, on its normally closed side.
+    com, no, nc = (box[name] for name in ("COM", "NO", "NC"))
+    sheet.text("K1 contact,", (com[0] - 1.9, com[1] + 0.75), 7)
+    sheet.text("at rest", (com[0] - 1.9, com[1] + 0.45), 7)
+    sheet.wire((com[0] - 2.0, com[1]), com)
+    sheet.wire((com[0] - 2.0, com[1]), (com[0] - 2.0, nc[1]), (com[0] - 1.5, nc[1]))
+    sheet.wire((com[0] - 1.5, nc[1]), (com[0] - 0.75, nc[1]))
+    sheet.wire((com[0] - 0.6, nc[1]), nc)
+    sheet.dot((com[0] - 1.5, nc[1]), (com[0] - 0.6, nc[1]), (com[0] - 0.6, no[1]))
+    sheet.wire((com[0] - 0.6, no[1]), no)
+    for text, at in (("1", com), ("3", no), ("4", nc)):
+        sheet.text(text, (at[0] - 0.3, at[1] + 0.2), 7, "center")
+    sheet.text("G1 supply of the pump +", (25.3, box["RELAY_COM"][1]))
+    sheet.text("M1 pump and valve +", (25.3, box["RELAY_NO"][1]))
+    sheet.text("leave open", (25.3, box["RELAY_NC"][1]))
     _panel(sheet)
-    sheet.save(path, 28.2)
+    sheet.save(path, 29.2)
 
 
 def _panel(sheet: Sheet) -> None:
@@ -367,7 +387,7 @@ def _panel(sheet: Sheet) -> None:
     sheet.wire(driver["OUT1"], (7.0, driver["OUT1"][1]), (7.0, panel["HORN_LOW"][1]), panel["HORN_LOW"])
     for n, ref, net, x in ((2, "R12", "LAMP_ALARM_LOW", 7.6), (3, "R13", "LAMP_FAULT_LOW", 8.2)):
         place = driver[f"OUT{n}"]
-        sheet.part(elm.ResistorIEC(), ref, "150", place, (place[0] + 1.6, place[1]), shift=(0, 0.45))
+        sheet.part(elm.ResistorIEC(), ref, "150", place, (place[0] + 1.6, place[1]), shift=(0, 0.52))
         sheet.wire((place[0] + 1.6, place[1]), (x, place[1]), (x, panel[net][1]), panel[net])
     sheet.flag("+5V_OUT", panel["+5V_OUT"], "left")
     for n in (5, 8):
@@ -378,7 +398,7 @@ def _panel(sheet: Sheet) -> None:
         at_y = panel[net][1]
         base = -9.6 - 2.3 * i
         sheet.wire(panel[net], (8.75 - 0.4 * i, at_y), (8.75 - 0.4 * i, base), (8.0, base))
-        sheet.part(elm.ResistorIEC(), series, "1k", (6.0, base), (8.0, base), shift=(0, 0.45))
+        sheet.part(elm.ResistorIEC(), series, "1k", (6.0, base), (8.0, base), shift=(0, 0.52))
         sheet.wire((3.6, base), (6.0, base))
         sheet.dot((4.6, base))
         sheet.part(elm.Capacitor(), filter_c, "100n", (4.6, base), (4.6, base - 1.0))

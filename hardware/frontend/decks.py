@@ -141,6 +141,19 @@ wrdata out.txt v(pin)
 """
 
 
+# (case, its band of pinmap.toml, what hangs on the input). At the rope's end the resistor; between the wires the water.
+ROPE = (
+    ("dry", "dry", "Rend rope 0 {end}"),
+    ("damp: ten times the resistance that counts as wet", "dry", "Rend rope 0 {end}\nRdamp rope 0 500k"),
+    ("wet: the most resistance that counts", "wet", "Rend rope 0 {end}\nRwet rope 0 {wet}"),
+    ("wet through", "wet", "Rend rope 0 {end}\nRwet rope 0 1k"),
+    ("wires touch", "wet", "Rend rope 0 {end}\nRshort rope 0 0.1"),
+    ("wire broken", "broken", ""),
+    ("connector pulled out", "broken", ""),
+)
+# Supply of the Pico, 3.3 V +-3 % (RT6150B-33GQW datasheet), pull-up and the other resistors 1 % apart.
+ROPE_CORNERS = {"low": (3.2, 1.01, 0.99), "high": (3.4, 0.99, 1.01)}
+
 # The interlock's corners. IRLML6244 datasheet: VGS(th) 0.5 to 1.1 V. Capacitors +-20 %, resistors 1 %, so that one
 # corner lets the relay in most easily and late out, the other is the hardest to keep in.
 CORNERS = {
@@ -158,6 +171,7 @@ INTERLOCK = (
     ("toggling every 10 ms", "hard in", "pumped", 10, "toggles"),
     ("toggling every 50 ms", "hard in", "pumped", 50, "toggles"),
     ("toggling with every sample", "hard in", "pumped", 100, "toggles"),
+    ("one sample late", "hard in", "pumped", 100, "late"),
     ("stuck high", "late out", "pumped", 10, "high"),
     ("stuck low", "late out", "pumped", 10, "low"),
     ("pin released", "late out", "pumped", 10, "released"),
@@ -177,9 +191,11 @@ def interlock_deck(corner: str, mode: str, edge_ms: int, after: str) -> str:
     high = values["high_v"]
     if edge_ms:
         edge = edge_ms / 1000
-        last = until if after != "toggles" else 100.0
-        # The last edge is the one at EDGES_UNTIL_S: upwards for a pin that stays high.
-        wave = _pulses(edge, last if last < 100 else 8.0, high, after == "high")
+        goes_on = after in ("toggles", "late")
+        # The last edge is the one at EDGES_UNTIL_S: upwards for a pin that stays high. Where one is late edges pause
+        # there, after a falling one, when the reservoir is at its lowest.
+        pause = pump["late_most_ms"] / 1000 if after == "late" else 0.0
+        wave = _pulses(edge, 8.0 if goes_on else until, high, after == "high", pause)
     else:
         # A level from 1 s on; where it falls, it falls at EDGES_UNTIL_S.
         fall = f" {until} {high} {until + 1e-4} 0" if after in ("low", "released") else ""
@@ -220,11 +236,35 @@ wrdata out.txt v(gate) v(coil)-v(low) v(gpio)
 """
 
 
-def _pulses(edge_s: float, last_s: float, high_v: float, ends_high: bool) -> str:
-    """Edges every edge_s up to the last one at last_s, as corner points."""
+def rope_deck(case: str, corner: str, lines: str) -> str:
+    """The rope's input at rest: prints v(pin)."""
+    rope = MAP["rope"]
+    vdd, pull, rest = ROPE_CORNERS[corner]
+    pin = f"ain{rope['input']}"
+    return f"""\
+rope, {case}, {corner}
+Vlogic vdd 0 {vdd}
+Rpull vdd {pin} {rope["pull_up_ohm"] * pull}
+Rseries rope {pin} {rope["series_ohm"] * rest}
+Cfilter {pin} 0 {rope["filter_nf"]}n
+Rcommon {pin} 0 {ADC_COMMON_OHM}
+Rdifferential {pin} 0 {ADC_DIFFERENTIAL_OHM}
+Raway rope 0 1g
+{lines.format(end=rope["end_ohm"] * rest, wet=rope["wet_ohm"])}
+.control
+op
+print v({pin})
+.endc
+.end
+"""
+
+
+def _pulses(edge_s: float, last_s: float, high_v: float, ends_high: bool, pause_s: float) -> str:
+    """Edges every edge_s up to the last one at last_s, as corner points; a pause after EDGES_UNTIL_S."""
     points = ["0 0"]
     n = round(last_s / edge_s)
     for i in range(1, n + 1):
         up = (n - i) % 2 == 0 if ends_high else (n - i) % 2 == 1
-        points.append(f"{i * edge_s:.6f} {0 if up else high_v} {i * edge_s + 1e-4:.6f} {high_v if up else 0}")
+        at_s = i * edge_s + (pause_s if i * edge_s > EDGES_UNTIL_S + 1e-6 else 0.0)
+        points.append(f"{at_s:.6f} {0 if up else high_v} {at_s + 1e-4:.6f} {high_v if up else 0}")
     return "PWL(" + "\n+ ".join(points) + ")"

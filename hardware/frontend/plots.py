@@ -93,7 +93,8 @@ def faults(rows: spice.Rows, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(8.4, 4.6))
     for least, most, color, word in BANDS:
         axes.axvspan(least / 10, most / 10, color=color, zorder=0)
-        axes.text((least + most) / 20, -1.0, word, ha="center", fontsize=9)
+        place, side = {"open": (0.5, "left"), "short": (103.5, "right")}.get(word, ((least + most) / 20, "center"))
+        axes.text(place, -1.0, word, ha=side, fontsize=9)
     for i, row in enumerate(rows):
         told = row[9] == "told"
         if row[5] == "":
@@ -112,7 +113,7 @@ def interlock(curves: dict[str, list[list[float]]], path: Path) -> None:
     figure, (gate, coil) = plt.subplots(2, 1, figsize=(8, 5), sharex=True)
     shown = ("toggling with every sample", "stuck high", "stuck low", "static, pin released")
     for name, color in zip(shown, ("#2e7d32", "#b03a2e", "#1f4e79", "#8e6c00"), strict=True):
-        rows = [row for row in curves[name] if 2.5 <= row[0] <= 7.5]
+        rows = [row for row in curves[name] if 2.5 <= row[0] <= 8.0]
         seconds = [row[0] - decks.EDGES_UNTIL_S for row in rows]
         gate.plot(seconds, [row[1] for row in rows], color=color, linewidth=1.2, label=name)
         coil.plot(seconds, [row[2] for row in rows], color=color, linewidth=1.2)

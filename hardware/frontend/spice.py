@@ -1,8 +1,8 @@
 """ngspice runs the decks; what must hold is asserted here, and every number goes into a table.
 
-generate() leaves faults.csv, interlock.csv, mains.csv, checks.csv, the decks, and the curves for the plots. It raises
-RuntimeError when a check does not hold or ngspice does not run. Bands and statuses are the firmware's own: its scaling
-is called with the codes that the converter would give.
+generate() leaves faults.csv, interlock.csv, mains.csv, rope.csv, checks.csv, the decks, and the curves for plots. It
+raises RuntimeError when a check does not hold or ngspice does not run. Bands and statuses are the firmware's own: its
+scaling is called with the codes that the converter would give.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ def interlock(checks: Checks, into: Path) -> tuple[Rows, dict[str, list[list[flo
         (into / "decks" / f"interlock_{case.replace(' ', '_').replace(',', '')}.cir").write_text(deck, encoding="utf-8")
         _, curve = run(deck)
         curves[case] = curve
-        if after == "toggles":
+        if after in ("toggles", "late"):
             steady = [row for row in curve if row[0] > 3.0]
             coil_v = min(row[2] for row in steady)
             checks.within(f"relay's coil, {case}", coil_v, "V", OPERATE_V, 6.0)
@@ -249,6 +249,29 @@ def interlock(checks: Checks, into: Path) -> tuple[Rows, dict[str, list[list[flo
         checks.within(f"relay out, {case}", out_ms, "ms after the last edge", 0, most_ms)
         rows.append((case, corner, mode, edge_ms, "", f"{was_in_v:.2f}", f"{out_ms:.0f}"))
     return rows, curves
+
+
+def rope(checks: Checks, into: Path) -> Rows:
+    """The rope's levels in both corners: dry, wet and broken must fall into bands that do not meet."""
+    of = MAP["rope"]
+    bands = {
+        "wet": (0, of["wet_most_mv"]),
+        "dry": (of["dry_least_mv"], of["dry_most_mv"]),
+        "broken": (of["broken_least_mv"], 3_400),
+    }
+    rows: Rows = []
+    for case, band, lines in decks.ROPE:
+        millivolts = []
+        for corner in decks.ROPE_CORNERS:
+            deck = decks.rope_deck(case, corner, lines)
+            name = re.sub(r"\W+", "_", case)
+            (into / "decks" / f"rope_{name}_{corner}.cir").write_text(deck, encoding="utf-8")
+            said, _ = run(deck)
+            (volts,) = (float(x) for x in re.findall(r"^v\(\w+\) = (\S+)", said, re.MULTILINE))
+            millivolts.append(1000 * volts)
+            checks.within(f"rope, {case}, corner {corner}", millivolts[-1], "mV", *bands[band])
+        rows.append((case, band, *(round(each) for each in millivolts), *bands[band]))
+    return rows
 
 
 def write_table(path: Path, header: str, rows: Rows) -> None:
@@ -274,6 +297,7 @@ def generate(into: Path) -> dict[str, object]:
     )
     write_table(into / "mains.csv", "hz,filter_gain,after_filter_mbar_rms,at_1_hz_mbar_rms", mains_rows)
     write_table(into / "interlock.csv", "case,corner,mode,edge_ms,least_gate_v,coil_v,out_after_ms", interlock_rows)
+    write_table(into / "rope.csv", "case,band,low_mv,high_mv,least_mv,most_mv", rope(checks, into))
     write_table(into / "checks.csv", "what,value,unit,least,most,verdict", checks.rows)
     if checks.failed:
         raise RuntimeError("front end: " + "; ".join(checks.failed))

@@ -163,7 +163,7 @@ def _leak(picture: Picture) -> None:
     for y in (660, 675, 690, 705):
         picture.pipe((806, y), (817, y), width=1, color=STEEL)
     picture.text(832, 676, "measuring cylinder", "on a balance: volume", "and stopwatch", size=12)
-    picture.text(600, 735, "leak injection", anchor="middle", bold=True)
+    picture.text(440, 604, "leak injection", bold=True)
 
 
 def generate(into: Path) -> None:

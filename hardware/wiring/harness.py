@@ -19,8 +19,8 @@ from bench import MAP
 COLOURS = {"supply": ("RD", "red"), "ground": ("BK", "black"), "ground 2": ("WH", "white"), "signal": ("BU", "blue")}
 BUS_COLOURS = {"SDA": ("BU", "blue"), "SCL": ("YE", "yellow")}
 OTHERS = (("GN", "green"), ("GY", "grey"), ("VT", "violet"), ("BN", "brown"), ("OG", "orange"), ("PK", "pink"))
-# Signal wires are thin; the pump's circuit carries up to 3 A.
-SECTION_MM2 = {"interlock": 0.75}
+# The pump's circuit carries up to 3 A; JST's PH contact SPH-002T takes 0.05 to 0.22 mm2 (AWG 30 to 24).
+SECTION_MM2 = {"interlock": 0.75, "t_source": 0.14, "t_radiator": 0.14, "t_dome": 0.14}
 USUAL_MM2 = 0.25
 
 

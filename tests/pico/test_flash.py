@@ -1,16 +1,21 @@
 """`loopwatch flash` on the emulated board, in virtual time: small firmwares that tell which one they are.
 
-A power cut is a new board from a copy of the flash at that moment, so one update gives all the moments at once.
+A power cut is a new board from a copy of the flash at that moment, so one update gives all the moments at once. A
+killed flasher leaves the board powered, with what it was doing in its memory: for each kill the process forks, and
+one of both ends the update there, while the other goes on. LOOPWATCH_KILLS says how many of these, since each takes
+seconds.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from virtual_prompt import Killed, VirtualPrompt
+from virtual_prompt import VirtualPrompt
 
 import loopwatch
 from loopwatch import slots
@@ -27,10 +32,17 @@ POINTS_N = 50
 SHARDS_N = 2
 LOOK_US = 700
 
+# Where a flasher dies: between two programs, with half of one sent, or with one sent and its answer not awaited.
+ENDS = ("between", "half sent", "unheard")
+KILLS_ALL_N = 50
+KILLS_N = int(os.environ.get("LOOPWATCH_KILLS", "3"))
+LEFT_ALONE_US = 20_000
+AT_ONCE_N = os.cpu_count() or 1
+
 # What main.py was before there were slots, in short.
 OLD_MAIN = b"from loopwatch.app import start\nstart()\n"
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(400 + 60 * KILLS_N)
 
 
 def firmware(word: str) -> dict[str, bytes]:
@@ -147,22 +159,70 @@ def test_a_power_cut_at_any_of_fifty_moments_leaves_old_or_new_and_the_next_flas
         assert flash_image.read_files(machine.flash()) == wanted
 
 
-@pytest.mark.parametrize("share_percent", [25, 60, 95])
+def end_here(machine: Machine, program: str, how: str) -> None:
+    """The flasher dies with this program in its hands; the board, still powered, goes on for a while."""
+    if how == "half sent":
+        machine.host.send(program[: len(program) // 2].encode())
+    elif how == "unheard":
+        machine.host.send(program.encode() + b"\x04")
+    machine.run_until(machine.now_us + LEFT_ALONE_US)
+
+
+def killed_and_healed(machine: Machine, program: str, how: str, wanted: dict[str, bytes], left: Path) -> None:
+    """End the update here, leave the flash of that moment in a file, flash the board anew. AssertionError if ill."""
+    end_here(machine, program, how)
+    left.write_bytes(machine.flash())
+    flasher.flash(VirtualPrompt(machine), firmware("new"), quiet)
+    assert flash_image.read_files(machine.flash()) == wanted
+
+
 def test_a_flasher_that_is_killed_leaves_old_or_new_and_the_next_flash_heals(
-    update: tuple[list[bytes], int], old_board: bytes, share_percent: int
+    update: tuple[list[bytes], int], old_board: bytes, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     moments, programs_n = update
-
-    def kill(n: int) -> None:
-        if n == programs_n * share_percent // 100:
-            raise Killed
-
+    wanted = flash_image.read_files(moments[-1])
+    every = [(n, how) for n in range(programs_n) for how in ENDS]
+    assert len(every) >= KILLS_ALL_N
+    points = {every[(2 * i + 1) * len(every) // (2 * KILLS_N)] for i in range(KILLS_N)}
     machine = Machine(old_board)
-    with pytest.raises(Killed):
-        flasher.flash(VirtualPrompt(machine, before=kill), firmware("new"), quiet)
-    assert booted(machine.flash())[1] in ("old", "new")
-    flasher.flash(VirtualPrompt(machine), firmware("new"), quiet)
-    assert flash_image.read_files(machine.flash()) == flash_image.read_files(moments[-1])
+    children: list[int] = []
+
+    def fork(n: int, program: str) -> None:
+        for how in ENDS:
+            if (n, how) not in points:
+                continue
+            if len(children) >= AT_ONCE_N:
+                os.waitpid(children.pop(0), 0)
+            child = os.fork()
+            if not child:
+                try:
+                    killed_and_healed(machine, program, how, wanted, tmp_path / f"{n} {how}.flash")
+                    os._exit(0)
+                except BaseException:
+                    (tmp_path / f"{n} {how}.txt").write_text(traceback.format_exc())
+                finally:
+                    os._exit(1)
+            children.append(child)
+
+    flasher.flash(VirtualPrompt(machine, before=fork), firmware("new"), quiet)
+    for child in children:
+        os.waitpid(child, 0)
+    ill = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
+    assert not ill, "\n".join(f"killed at program {where}: {words}" for where, words in ill.items())
+    left = [path.read_bytes() for path in sorted(tmp_path.glob("*.flash"))]
+    assert len(left) == len(points) == KILLS_N
+    # Where the flash is the same, so is the start.
+    starts = {hashlib.sha256(flash).digest(): flash for flash in left}
+    runs = [booted(flash)[1] for flash in starts.values()]
+    assert set(runs) <= {"old", "new"}
+    if KILLS_N >= KILLS_ALL_N:
+        assert set(runs) == {"old", "new"}
+    record_property(
+        "table",
+        f"A flasher was killed at {KILLS_N} of {len(every)} points; {len(starts)} different flashes were left, of which"
+        f" {runs.count('old')} started the old firmware and {runs.count('new')} the new one; the next flash healed all."
+        f"\nLOOPWATCH_KILLS={KILLS_ALL_N} tries {KILLS_ALL_N}.",
+    )
 
 
 def test_going_back_starts_the_firmware_before_and_going_back_again_the_newer_one(old_board: bytes) -> None:
@@ -197,7 +257,7 @@ def test_a_board_from_before_there_were_slots_changes_over_at_once(micropython_f
     }
     machine = Machine(flash_image.with_files(micropython_flash, before))
     taken: list[bytes] = []
-    prompt = VirtualPrompt(machine, before=lambda n: taken.append(machine.flash()))
+    prompt = VirtualPrompt(machine, before=lambda n, program: taken.append(machine.flash()))
     flasher.flash(prompt, firmware("new"), quiet)
     taken.append(machine.flash())
     distinct = [flash for i, flash in enumerate(taken) if i == 0 or flash != taken[i - 1]]
@@ -246,5 +306,6 @@ def test_the_board_says_what_it_is(prompt_of: Callable[[], VirtualPrompt]) -> No
     facts = flasher.look(prompt_of()).facts
     assert facts.micropython == "1.26.1"
     assert facts.machine == "Raspberry Pi Pico with RP2040"
+    assert (facts.chip, facts.architecture) == ("RP2040", "armv6m")
     assert facts.block_n == flash_image.BLOCK_N
     assert 0 < facts.free_blocks_n < flash_image.BLOCKS_N

@@ -8,6 +8,14 @@ from loopwatch_host import firmware_build
 from loopwatch_host.bench.pico import flash_image, uf2
 from loopwatch_host.bench.pico.machine import Machine
 from loopwatch_host.bench.pico.repl import Repl
+from loopwatch_host.errors import UsageError
+from loopwatch_host.flash import image
+
+
+def test_the_pinned_image_is_one_for_the_pico_and_no_other() -> None:
+    image.check(uf2.find(), "RPI-RP2")
+    with pytest.raises(UsageError, match="is an image for RP2040, the board is one for RP2350"):
+        image.check(uf2.find(), "RP2350")
 
 
 def test_files_written_here_are_read_on_the_board_and_back(micropython_flash: bytes) -> None:

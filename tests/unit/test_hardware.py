@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from loopwatch import sampler, scaling
+from loopwatch import alarms, journal, outputs, sampler, scaling
 from loopwatch.config import Config
 from loopwatch.drivers import ads1115
 from loopwatch.sample import CHANNELS, GOOD, OPEN, REFERENCE, SHORT, STATUS_NAMES
@@ -155,12 +155,85 @@ def test_the_interlock_reaches_the_relay_only_through_the_jumper():
     assert NET_OF_NAME["Q1", "D"] == NET_OF_NAME["K1", "COIL-"]
 
 
-def test_the_jumper_is_where_the_firmware_of_today_needs_it():
+def test_the_relay_has_the_pins_of_its_maker():
+    # Omron G5LE datasheet, "Terminal Arrangement": common 1, coil 2 and 5, normally open 3, normally closed 4.
+    assert {row["pin"] for row in NETS if row["reference"] == "K1" and row["name"].startswith("COIL")} == {"2", "5"}
+    assert [NET_OF["K1", pin] for pin in "134"] == ["RELAY_COM", "RELAY_NO", "RELAY_NC"]
+
+
+JUMPER = {"static": 0, "pumped": 1}
+
+
+def test_the_jumper_sits_where_the_setting_of_the_guides_needs_it():
+    mode = MAP["interlock_pump"]["mode"]
+    assert PARTS["JP1"]["value"] == mode
+    flat = [text for sheet in drawn_texts() for text in sheet]
+    assert mode in flat and "1-2 static, 2-3 pumped" in flat
+    for page in ("guides/bring-up.md", "guides/commissioning.md"):
+        told = re.findall(r"--set interlock_toggled=(\d)", (HARDWARE / page).read_text(encoding="utf-8"))
+        assert told == [str(JUMPER[mode])], page
+    for page in ("README.md", "guides/bring-up.md"):
+        text = re.sub(r"[\s*]+", " ", (HARDWARE / page).read_text(encoding="utf-8"))
+        place = {"static": "1-2 (static)", "pumped": "2-3 (pumped)"}[mode]
+        assert re.search(rf"JP1 (sits )?at {re.escape(place)}", text), page
+
+
+class Pins:
+    """Takes what the firmware drives, one list an output."""
+
+    def __init__(self) -> None:
+        self.driven: dict[str, list[bool]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.driven.setdefault(name, []).append
+
+
+@pytest.mark.parametrize("toggled", [0, 1])
+def test_the_firmware_drives_the_jumpers_place_that_its_setting_says_and_its_default_is_the_safe_one(toggled):
+    pins = Pins()
+    driver = outputs.Outputs(pins, Config(interlock_toggled=toggled))
+    clear = alarms.Alarms(journal.Journal())
+    for cycle in range(20):
+        driver.drive(clear, 100 * cycle)
+    levels = pins.driven["interlock"]
+    if toggled == JUMPER["pumped"]:
+        assert len(levels) == 20 and all(a != b for a, b in itertools.pairwise(levels))
+    else:
+        assert set(levels) == {True}
+    # A level lets a pumped relay go, edges on a static one make it chatter: without a configuration it is a level.
+    assert Config().interlock_toggled == JUMPER["static"]
+
+
+def test_the_board_file_gives_the_interlocks_pin_just_what_it_is_told():
     tree = ast.parse(BOARD_FILE.read_text(encoding="utf-8"))
     (method,) = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "interlock")
-    level = "self._interlock.value(on)" in {ast.unparse(node) for node in method.body}
-    assert MAP["interlock_pump"]["mode"] == ("static" if level else "pumped")
-    assert PARTS["JP1"]["value"] == MAP["interlock_pump"]["mode"]
+    assert [ast.unparse(node) for node in method.body[1:]] == ["self._interlock.value(on)"]
+
+
+def test_a_level_does_not_hold_the_relay_on_the_charge_pump():
+    rows = {row["case"]: row for row in table("frontend/interlock.csv")}
+    assert float(rows["high from the start"]["out_after_ms"]) <= MAP["interlock_pump"]["drop_out_most_ms"]
+
+
+def test_the_edges_of_the_firmware_come_as_often_as_the_charge_pump_needs_them():
+    pump = MAP["interlock_pump"]
+    assert Config().period_ms <= pump["edge_most_ms"]
+    # The sampler's dither moves a sample within its period.
+    assert pump["late_most_ms"] >= sampler.DITHER_N + sampler.SHIFT_MS
+    rows = {row["case"]: row for row in table("frontend/interlock.csv")}
+    late = rows["one sample late"]
+    assert int(late["edge_ms"]) == pump["edge_most_ms"]
+    deck = (HARDWARE / "frontend" / "decks" / "interlock_one_sample_late.cir").read_text()
+    moments = [float(t_s) for t_s, _ in re.findall(r"(\d\.\d+) (\S+)", deck.split("PWL(0 0")[1].split(")")[0])]
+    gaps_ms = [1000 * (b - a) for a, b in itertools.pairwise(moments[::2])]
+    assert max(gaps_ms) == pytest.approx(pump["edge_most_ms"] + pump["late_most_ms"])
+
+
+def test_wires_fit_the_contacts_of_their_connectors():
+    # JST PH catalogue: contact SPH-002T for AWG 30 to 24, 0.05 to 0.22 mm2.
+    for wire in table("wiring/wires.csv"):
+        if MAP["cables"][wire["cable"]]["kind"].startswith("JST PH"):
+            assert 0.05 <= float(wire["mm2"]) <= 0.22, wire
 
 
 def test_the_bus_rises_in_time_and_can_be_pulled_low():
@@ -352,7 +425,65 @@ def test_the_simulated_circuits_have_the_values_of_the_map():
         assert float(value) == pytest.approx(1.2 * nf)
 
 
+ROPE = table("frontend/rope.csv")
+
+
+def rope_mv(end_ohm: float, scale: float, volts: float) -> float:
+    """The rope's input by Kirchhoff: resistors off by scale (and the pull-up by its inverse), the converter's load."""
+    rope = MAP["rope"]
+    low = 1 / (1 / (rope["series_ohm"] * scale + end_ohm) + 1 / 6e6 + 1 / 15e6)
+    return 1000 * volts * low / (low + rope["pull_up_ohm"] / scale)
+
+
+def test_the_rope_tells_dry_wet_and_broken_apart_with_every_tolerance():
+    rope = MAP["rope"]
+    assert rope["wet_most_mv"] < rope["dry_least_mv"] < rope["dry_most_mv"] < rope["broken_least_mv"]
+    bands = {
+        "wet": (0, rope["wet_most_mv"]),
+        "dry": (rope["dry_least_mv"], rope["dry_most_mv"]),
+        "broken": (rope["broken_least_mv"], 3_400),
+    }
+    assert {row["band"] for row in ROPE} == set(bands)
+    for row in ROPE:
+        least, most = bands[row["band"]]
+        assert least <= int(row["low_mv"]) <= int(row["high_mv"]) <= most, row
+    shown = {row["case"]: row for row in ROPE}
+    for name, volts, scale in (("low_mv", 3.2, 0.99), ("high_mv", 3.4, 1.01)):
+        end = rope["end_ohm"] * scale
+        wet = 1 / (1 / end + 1 / rope["wet_ohm"])
+        assert int(shown["dry"][name]) == pytest.approx(rope_mv(end, scale, volts), abs=2)
+        assert int(shown["wet: the most resistance that counts"][name]) == pytest.approx(
+            rope_mv(wet, scale, volts), abs=2
+        )
+        assert int(shown["wire broken"][name]) == pytest.approx(rope_mv(1e9, scale, volts), abs=2)
+
+
+def test_the_documents_say_the_ropes_levels_and_that_nobody_reads_it_yet():
+    assert MAP["rope"]["input"] not in {analog_input for _, analog_input, _ in sampler.PLAN}
+    for page in ("README.md", "guides/wiring.md"):
+        text = re.sub(r"[\s*]+", " ", (HARDWARE / page).read_text(encoding="utf-8"))
+        assert "firmware does not read it yet" in text, page
+    text = re.sub(r"\s+", " ", (HARDWARE / "README.md").read_text(encoding="utf-8"))
+    said = re.search(r"([\d.]+) to ([\d.]+) V dry, below ([\d.]+) V .*?, above ([\d.]+) V broken", text)
+    assert said is not None
+    dry_least, dry_most, wet_most, broken_least = map(float, said.groups())
+    by_band = {band: [row for row in ROPE if row["band"] == band] for band in ("dry", "wet", "broken")}
+    assert round(min(int(row["low_mv"]) for row in by_band["dry"]) / 1000, 1) == dry_least
+    assert round(max(int(row["high_mv"]) for row in by_band["dry"]) / 1000, 1) == dry_most
+    assert max(int(row["high_mv"]) for row in by_band["wet"]) / 1000 < wet_most
+    assert min(int(row["low_mv"]) for row in by_band["broken"]) / 1000 > broken_least
+
+
 BILL = table("bom/parts.csv")
+CHECKED = {"datasheet", "distributor page", "part lists", "by description", "not checked"}
+
+
+def test_the_bill_says_of_every_line_how_it_was_checked_and_whence_its_price():
+    for row in BILL:
+        assert row["checked"] in CHECKED, row["item"]
+        assert (row["checked"] == "by description") == (row["maker"] == "by description"), row["item"]
+        assert row["check_note"] or row["checked"] == "by description", row["item"]
+        assert re.search(r"\b(estimate )?20\d\d\b|undated", row["price_basis"]), row["item"]
 
 
 def test_the_bill_buys_every_part_of_the_circuit_once():
@@ -467,7 +598,12 @@ def test_the_tables_in_the_documents_are_those_that_were_computed():
     rows = {row["case"]: row for row in table("frontend/interlock.csv")}
     for case in ("stuck high", "stuck low"):
         assert f"{float(rows[case]['out_after_ms']) / 1000:.1f} s" in text, case
-    assert f"{MAP['interlock_pump']['drop_out_most_ms'] / 1000:g} s" in text
+    pump = MAP["interlock_pump"]
+    assert f"at most {pump['drop_out_most_ms'] / 1000:g} s after the last one" in text
+    flat = re.sub(r"\s+", " ", text)
+    assert f"every {pump['edge_most_ms']} ms, also when one is {pump['late_most_ms']} ms late" in flat
+    bring_up = (HARDWARE / "guides" / "bring-up.md").read_text(encoding="utf-8")
+    assert f"after {pump['drop_out_most_ms'] / 1000:g} s at the latest" in bring_up
 
 
 def test_the_figures_in_the_documents_are_those_that_were_simulated():
@@ -477,8 +613,6 @@ def test_the_figures_in_the_documents_are_those_that_were_simulated():
     worst = max(float(row["at_1_hz_mbar_rms"]) for row in table("frontend/mains.csv"))
     (said,) = re.findall(r"leave below ([\d.]+) mbar rms at 1 Hz", text)
     assert 0.8 * float(said) < worst < float(said)
-    mode = MAP["interlock_pump"]["mode"]
-    assert ("Today's firmware drives a level" in text) == (mode == "static")
     wiring = (HARDWARE / "guides" / "wiring.md").read_text(encoding="utf-8")
     bus = MAP["bus"]
     metres = sum(cable["most_m"] for cable in MAP["cables"].values() if "SDA" in cable["pins"])

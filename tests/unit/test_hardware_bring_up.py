@@ -1,16 +1,15 @@
 """The bring-up guide against the doctor it quotes: each line that a person is told to expect is one that it prints."""
 
 import re
-from pathlib import Path
 
 import pytest
+from guides import GUIDES, blocks
 
 from loopwatch import sample
 from loopwatch_host.doctor import Facts, judge
 from loopwatch_host.messages import Record
 
-GUIDE = Path(__file__).resolve().parents[2] / "hardware" / "guides" / "bring-up.md"
-BLOCKS = re.findall(r"```\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+BLOCKS = blocks((GUIDES / "bring-up.md").read_text(encoding="utf-8"), "")
 LINES = [line for block in BLOCKS for line in block.splitlines()]
 CHANNELS = {name.rpartition("_")[0]: i for i, name in enumerate(sample.CHANNELS)}
 

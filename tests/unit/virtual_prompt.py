@@ -13,14 +13,10 @@ _RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 _LIMIT_US = 30_000_000
 
 
-class Killed(Exception):
-    """The flashing program has ended here, without a word to the board."""
-
-
 class VirtualPrompt:
-    """A board's prompt; programs_n counts what was run. before is called with that number ahead of each program."""
+    """A board's prompt; programs_n counts what was run. before is called ahead of each with its number and text."""
 
-    def __init__(self, machine: Machine, before: Callable[[int], object] = lambda n: None) -> None:
+    def __init__(self, machine: Machine, before: Callable[[int, str], object] = lambda n, program: None) -> None:
         self.programs_n = 0
         self._machine = machine
         self._before = before
@@ -30,7 +26,7 @@ class VirtualPrompt:
         self._repl.wait_for(_RAW_PROMPT, _LIMIT_US)
 
     def run(self, program: str) -> str:
-        self._before(self.programs_n)
+        self._before(self.programs_n, program)
         self.programs_n += 1
         try:
             return self._repl.exec(program, limit_us=_LIMIT_US)

@@ -27,10 +27,12 @@ _LAMP_FAULT = const(13)
 _ACKNOWLEDGE = const(15)
 _ESCAPE = const(22)
 
-# RP2040 datasheet: 4.7.6 CTRL of the watchdog, through its clearing alias (2.1.2), and REASON.
-_WATCHDOG_CTRL_CLEAR = 0x4005_B000
+# RP2040 datasheet: 4.7.6 CTRL of the watchdog, through its clearing alias (2.1.2), and REASON; the RP2350 has the same
+# registers elsewhere (its datasheet, 2.2 and 12.9).
+_WATCHDOG = 0x400D_8000 if "RP2350" in getattr(sys.implementation, "_machine", "") else 0x4005_8000
+_WATCHDOG_CTRL_CLEAR = _WATCHDOG + 0x3000
 _WATCHDOG_ENABLE = 1 << 30
-_WATCHDOG_REASON = 0x4005_8008
+_WATCHDOG_REASON = _WATCHDOG + 8
 _REASON_FORCED = const(2)
 
 _NO_BYTE = const(-1)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,12 +13,14 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from .. import ports
 from ..bench.pico import uf2
 from ..errors import UsageError
-from ..flash import arrival, board, bootsel, flasher, transfer
+from ..firmware_build import PICO
+from ..flash import arrival, board, bootsel, flasher, image, transfer
 from ..flash.prompt import Prompt, SerialPrompt
 from ..stream import HOST_VERSION
 from . import output
 
 INSTALLED_TIMEOUT_S = 30.0
+PROVEN = PICO  # what the emulated board runs; there is none of a Pico 2
 
 
 def flash(
@@ -25,12 +28,22 @@ def flash(
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be done; the board is restarted."),
     rollback: bool = typer.Option(False, "--rollback", help="Go back to the firmware that was on the board before."),
     erase_config: bool = typer.Option(False, "--erase-config", help="Also forget the settings on the board."),
+    uf2_file: Path | None = typer.Option(
+        None,
+        "--uf2",
+        help="For a board in BOOTSEL mode: this MicroPython instead of the pinned one; a Pico 2 needs it.",
+    ),
+    wait_s: float = typer.Option(
+        arrival.BACK_TIMEOUT_S, "--wait", min=1.0, help="Seconds to wait for the board after its restart."
+    ),
     yes: bool = typer.Option(False, "--yes", "-y", help="Ask nothing: replace another program, write to the drive."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document, at the end."),
 ) -> None:
     """Put the firmware on a Raspberry Pi Pico, and MicroPython first if it is in BOOTSEL mode."""
     say = output.notes().print
-    device = port or _device(yes)
+    if port is not None and uf2_file is not None:
+        raise UsageError("--uf2 is for a board in BOOTSEL mode, which has no port: leave one of --uf2 and --port out")
+    device = port or _device(uf2_file, yes)
     serial_number = ports.serial_number_of(device)
     with SerialPrompt(device) as prompt:
         found = flasher.look(prompt)
@@ -39,6 +52,8 @@ def flash(
             f" {_running(found.contents)}",
             markup=False,
         )
+        if found.facts.architecture != PROVEN:
+            say(f"note: loopwatch has never been run on an {found.facts.chip}: watch it before you trust it")
         report = _change(prompt, found, dry_run, rollback, erase_config, yes)
     document: dict[str, Any] = {
         "port": device,
@@ -48,21 +63,23 @@ def flash(
     }
     if not dry_run:
         say("restarted; waiting for the board")
-        back = arrival.wait(device, serial_number, None if rollback else HOST_VERSION)
+        back = arrival.wait(device, serial_number, None if rollback else HOST_VERSION, wait_s)
         document["firmware"] = back.firmware
         say(f"firmware {back.firmware} runs and samples", markup=False)
     if as_json:
         output.document(document)
 
 
-def _device(yes: bool) -> str:
+def _device(uf2_file: Path | None, yes: bool) -> str:
     """Port of the board to flash; one in BOOTSEL mode is given MicroPython first."""
     found = bootsel.drives()
     boards = [each for each in ports.found() if each.is_board]
-    if found and not boards:
-        return _install(bootsel.the_drive(found), yes)
+    if found and (uf2_file is not None or not boards):
+        return _install(bootsel.the_drive(found, uf2_file is not None), uf2_file, yes)
     if not found and not boards and bootsel.plugged_in():
         raise bootsel.no_drive()
+    if uf2_file is not None:
+        raise UsageError("--uf2 is for a board in BOOTSEL mode, and there is none: hold BOOTSEL while plugging it in")
     if len(boards) > 1 and sys.stdin.isatty():
         return _chosen(boards)
     return ports.the_board().device
@@ -81,13 +98,17 @@ def _number(most: int) -> int:
             return int(answer)
 
 
-def _install(drive: bootsel.Drive, yes: bool) -> str:
-    """Write the pinned MicroPython to a board in BOOTSEL mode; returns its port once it is there."""
-    question = f"{drive.chip} in BOOTSEL mode on {drive.folder}: install MicroPython {uf2.MICROPYTHON_VERSION}"
-    _agree(question, yes)
+def _install(drive: bootsel.Drive, uf2_file: Path | None, yes: bool) -> str:
+    """Write MicroPython, the pinned one or this, to a board in BOOTSEL mode; returns its port once it is there."""
+    what = f"MicroPython {uf2.MICROPYTHON_VERSION}"
+    if uf2_file is not None:
+        image.check(uf2_file, drive.board_id)
+        what = f"{uf2_file.name}, whose SHA-256 {uf2.sha256_of(uf2_file)} nobody but you has compared"
+    _agree(f"{drive.chip} in BOOTSEL mode on {drive.folder}: install {what}", yes)
     with _steps() as step:
-        image = uf2.find(lambda done, of: step("fetching MicroPython", done, of))
-        bootsel.install(drive, image, lambda done, of: step("installing MicroPython", done, of))
+        chosen = uf2_file or uf2.find(lambda done, of: step("fetching MicroPython", done, of))
+        image.check(chosen, drive.board_id)
+        bootsel.install(drive, chosen, lambda done, of: step("installing MicroPython", done, of))
     return arrival.new_port(INSTALLED_TIMEOUT_S).device
 
 
@@ -104,7 +125,7 @@ def _change(
     else:
         if found.contents.runs_something_else():
             _agree("the board runs another program (its main.py is not loopwatch's), which would be replaced", yes)
-        firmware = flasher.build()
+        firmware = flasher.build(found.facts.architecture)
         plan = flasher.decide(prompt, found, firmware)
         report = flasher.reported(plan)
         say(_plan_words(report, plan.changes), markup=False)

@@ -15,12 +15,16 @@ from dataclasses import dataclass, field
 from loopwatch import crash, slots
 
 from ..errors import NoBoard
+from ..firmware_build import PICO, PICO_2
 from .prompt import FlashError, Prompt
 
 MICROPYTHON_LEAST = (1, 24)
 MPY_VERSION = 6  # of .mpy files, from MicroPython 1.19 on
 PLATFORM = "rp2"
-CHIP = "RP2040"
+# What the firmware is compiled for, by the chip.
+CHIPS = {"RP2040": PICO, "RP2350": PICO_2}
+# By (sys.implementation._mpy >> 10) & 15: MicroPython's reference, "MicroPython .mpy files".
+ARCHITECTURES = "none x86 x64 armv6 armv6m armv7m armv7em armv7emsp armv7emdp xtensa xtensawin rv32imc rv64imc".split()
 SCRIPTS = ("main.py", "boot.py")
 OLD_PACKAGE = "loopwatch"  # where the firmware was before there were slots
 SETTINGS = "config"
@@ -110,6 +114,17 @@ class Facts:
     free_blocks_n: int
 
     @property
+    def chip(self) -> str:
+        """RP2040 or RP2350; empty when it is neither."""
+        return next((chip for chip in CHIPS if chip in self.machine), "")
+
+    @property
+    def architecture(self) -> str:
+        """What its MicroPython runs machine code of, in mpy-cross's words."""
+        place = self.mpy >> 10 & 0xF
+        return ARCHITECTURES[place] if place < len(ARCHITECTURES) else f"architecture {place}"
+
+    @property
     def micropython(self) -> str:
         """The version as people write it."""
         return ".".join(str(part) for part in self.version)
@@ -164,14 +179,20 @@ def facts(prompt: Prompt) -> Facts:
     bootsel = "hold BOOTSEL while plugging it in, then flash again"
     if found.python_name != "micropython":
         raise NoBoard(f"the board runs {name}, not MicroPython: {bootsel}")
-    if found.platform != PLATFORM or CHIP not in found.machine:
+    if found.platform != PLATFORM or not found.chip:
         raise NoBoard(
-            f"the board is a {found.machine or found.platform}: the firmware is for a Raspberry Pi Pico ({CHIP})"
+            f"the board is a {found.machine or found.platform}: the firmware is for a Raspberry Pi Pico (RP2040) or"
+            " Pico 2 (RP2350)"
         )
     if found.version < MICROPYTHON_LEAST or found.mpy & 0xFF != MPY_VERSION:
         least = ".".join(str(part) for part in MICROPYTHON_LEAST)
         raise NoBoard(
             f"MicroPython {found.micropython} on the board does not fit, {least} or newer is needed: {bootsel}"
+        )
+    if found.architecture != CHIPS[found.chip]:
+        raise NoBoard(
+            f"MicroPython on the board runs as {found.architecture}, the firmware for the {found.chip} is compiled for"
+            f" {CHIPS[found.chip]}: install the image for Arm ({bootsel})"
         )
     return found
 

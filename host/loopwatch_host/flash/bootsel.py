@@ -20,7 +20,7 @@ from .prompt import FlashError
 
 INFO = "INFO_UF2.TXT"
 CHIPS = {"RPI-RP2": "Raspberry Pi Pico (RP2040)", "RP2350": "Raspberry Pi Pico 2 (RP2350)"}
-OUR_BOARD_ID = "RPI-RP2"
+PINNED_BOARD_ID = "RPI-RP2"  # the one for which a MicroPython with a known SHA-256 is fetched
 USB_ID = ("2e8a", ("0003", "000f"))
 GONE_TIMEOUT_S = 30.0
 BLOCK_N = 65_536
@@ -79,16 +79,24 @@ def plugged_in(devices: Path = Path("/sys/bus/usb/devices")) -> bool:
     return False
 
 
-def the_drive(found: list[Drive]) -> Drive:
-    """The one drive to write MicroPython to. Raises NoBoard when it is the wrong chip or one of several."""
+def the_drive(found: list[Drive], image_given: bool = False) -> Drive:
+    """The one drive to write MicroPython to.
+
+    Raises NoBoard when it is the wrong chip, one of several, or one for which a person has to bring the image.
+    """
     if len(found) > 1:
         names = ", ".join(str(drive.folder) for drive in found)
         raise NoBoard(f"{len(found)} boards are in BOOTSEL mode ({names}): unplug all but one")
     (drive,) = found
-    if drive.board_id != OUR_BOARD_ID:
+    if drive.board_id not in CHIPS:
         raise NoBoard(
             f"the board in BOOTSEL mode on {drive.folder} is a {drive.chip}: the firmware is for the"
-            f" {CHIPS[OUR_BOARD_ID]}, and nothing was written"
+            f" {' and the '.join(CHIPS.values())}, and nothing was written"
+        )
+    if drive.board_id != PINNED_BOARD_ID and not image_given:
+        raise NoBoard(
+            f"the board in BOOTSEL mode on {drive.folder} is a {drive.chip}, for which no MicroPython is pinned: fetch"
+            " RPI_PICO2 from micropython.org/download/RPI_PICO2, name it with --uf2, and nothing was written"
         )
     return drive
 
@@ -97,7 +105,7 @@ def no_drive() -> NoBoard:
     """The sentence for a board in BOOTSEL mode without a drive, on Linux without a desktop for example."""
     return NoBoard(
         "a board in BOOTSEL mode is plugged in and its drive is not mounted: open it in the file manager, or"
-        " `udisksctl mount -b /dev/disk/by-label/RPI-RP2`, then flash again"
+        " `udisksctl mount -b /dev/disk/by-label/RPI-RP2` (of a Pico 2: RP2350), then flash again"
     )
 
 

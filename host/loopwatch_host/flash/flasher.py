@@ -52,11 +52,11 @@ class Report:
         return dict(vars(self))
 
 
-def build() -> dict[str, bytes]:
+def build(architecture: str = firmware_build.PICO) -> dict[str, bytes]:
     """The firmware of this installation as the files of a board. Raises FlashError with the compiler's words."""
     package = Path(loopwatch.__file__).resolve().parent
     try:
-        return firmware_build.board_files(package, boot_scripts(None))
+        return firmware_build.board_files(package, boot_scripts(None), architecture=architecture)
     except ValueError as error:
         raise FlashError(str(error)) from None
 
