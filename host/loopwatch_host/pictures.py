@@ -22,6 +22,7 @@ from .browser import Browser
 from .client import Client
 from .dashboard.app import Dashboard
 from .desk.loop import Loop
+from .desk.orders import Orders
 from .errors import LoopwatchError
 from .messages import Disconnected, Message, Record
 from .store import Store
@@ -75,6 +76,7 @@ class Stage:
             store = opened.enter_context(Store(self.log, "pictures"))
             target = opened.enter_context(VmTarget(World(script)))
             client = Client(target.port, greet=False)
+            self.hands = Orders(client, self.loop)
             heard = client.subscribe()
             opened.enter_context(client)
             while self._passed_s < state.at_s:
@@ -85,6 +87,7 @@ class Stage:
                     self.feed.narrate(step_words(to_come.pop(0)))
                 for message in heard.drain():
                     self._take(message, store)
+                self.hands.tick()
             if state.unplugged:
                 target.stop()
                 last = heard.get(DISCONNECT_TIMEOUT_S)
@@ -107,7 +110,7 @@ def terminal_svg(stage: Stage, size: tuple[int, int]) -> str:
     """The dashboard on a terminal of so many columns and lines, as a drawing that fetches no font."""
 
     async def drawn() -> str:
-        dashboard = Dashboard(stage.loop, stage.title, lambda: True, print, print)
+        dashboard = Dashboard(stage.loop, stage.title, lambda: True, stage.hands)
         async with dashboard.run_test(size=size) as pilot:
             await pilot.pause()
             dashboard.draw()
@@ -135,7 +138,7 @@ def served(stage: Stage) -> Iterator[str]:
     ended = threading.Event()
     guard = Guard("127.0.0.1")
     with listen("127.0.0.1", 0) as listening:
-        board = Board("bench", stage.feed, stage.log, lambda name: None, lambda name: None)
+        board = Board("bench", stage.feed, stage.log, stage.hands)
         serving = serve(make_app([board], guard), [stage.feed], listening, lambda: not ended.is_set())
         thread = threading.Thread(target=asyncio.run, args=(serving,))
         thread.start()

@@ -13,6 +13,7 @@ from ..bench.scenario import load_scenario
 from ..desk.loop import Loop
 from ..desk.orders import Orders
 from ..errors import UsageError
+from ..order_book import OrderBook
 from ..store import default_path
 from . import output
 from .sitting import Sitting, at_bench, at_board
@@ -71,7 +72,10 @@ def web(
             print(json.dumps({**said, "session": ids[0], "sessions": ids}), flush=True)
         else:
             output.answers().print(f"open {shown} in a browser; Ctrl-C ends it", markup=False)
-        orders = [Orders(sitting.client, feed.loop) for sitting, feed in zip(sittings, feeds, strict=True)]
+        books = [opened.enter_context(OrderBook(sitting.store.path)) for sitting in sittings]
+        orders = [
+            Orders(sitting.client, feed.loop, book) for sitting, feed, book in zip(sittings, feeds, books, strict=True)
+        ]
 
         def step() -> bool:
             for sitting, feed, order in zip(sittings, feeds, orders, strict=True):
@@ -81,7 +85,7 @@ def web(
             return not ended() and not any(sitting.over for sitting in sittings)
 
         boards = [
-            Board(kind, feed, sitting.store.path, order.acknowledge, order.reset)
+            Board(kind, feed, sitting.store.path, order)
             for kind, feed, sitting, order in zip(kinds, feeds, sittings, orders, strict=True)
         ]
         asyncio.run(serve(make_app(boards, guard), feeds, listening, step))

@@ -18,9 +18,11 @@ from textual.widgets import Footer
 
 from ..desk.channels import CHARTS
 from ..desk.loop import AlarmRow, Loop
+from ..desk.orders import Hands
 from .help import Help
 from .panels import Alarms, Evidence, Figures, Health, Notes, Status
 from .plots import StripChart
+from .shelf import Shelf
 from .style import THEME
 
 STEP_S = 0.05
@@ -36,7 +38,7 @@ class Dashboard(App[None]):
     """Shows a loop until q, or until step() says that it is over.
 
     step takes what has come and returns False when it is over; what it raises ends the dashboard and is in `failure`.
-    acknowledge and reset get the name of an alarm.
+    hands carry what a person tells the board.
     """
 
     CSS_PATH = Path(__file__).parent / "dashboard.tcss"
@@ -47,6 +49,8 @@ class Dashboard(App[None]):
     BINDINGS: ClassVar = [
         Binding("a", "acknowledge", "acknowledge"),
         Binding("r", "reset", "reset"),
+        Binding("s", "shelve", "shelve"),
+        Binding("u", "unshelve", "unshelve", show=False),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("q", "quit", "quit"),
         Binding("p", "next_chart", "chart"),
@@ -60,16 +64,14 @@ class Dashboard(App[None]):
         loop: Loop,
         title: str,
         step: Callable[[], bool],
-        acknowledge: Callable[[str], object],
-        reset: Callable[[str], object],
+        hands: Hands,
     ) -> None:
         super().__init__()
         self.failure: BaseException | None = None
         self.loop = loop
         self._source = title
         self._step = step
-        self._acknowledge = acknowledge
-        self._reset = reset
+        self._hands = hands
         self._drawn: tuple[object, ...] = ()
         self._drawn_s = 0.0
         self._span_n = 0
@@ -122,7 +124,7 @@ class Dashboard(App[None]):
         """A person has seen the chosen alarm."""
         row = self._chosen()
         if row and row.acknowledgeable:
-            self._acknowledge(row.name)
+            self._hands.acknowledge(row.name)
             self.query_one(Alarms).dealt_with()
         elif row:
             self.notify(f"{row.title}: {row.words}; nothing to acknowledge", timeout=4)
@@ -131,11 +133,37 @@ class Dashboard(App[None]):
         """A person ends the chosen alarm."""
         row = self._chosen()
         if row and row.resettable:
-            self._reset(row.name)
+            self._hands.reset(row.name)
             self.query_one(Alarms).dealt_with()
         elif row:
             words = "acknowledge it first" if row.acknowledgeable else "a reset works once its cause is gone"
             self.notify(f"{row.title}: {row.words}; {words}", timeout=4)
+
+    def action_shelve(self) -> None:
+        """Ask for how long the chosen alarm is to be left alone."""
+        row = self._chosen()
+        if row is None:
+            return
+        if not (row.shelvable or row.unshelvable):
+            words = "is covered already" if row.covered else "must stay in sight"
+            self.notify(f"{row.title} {words}; nothing to shelve", timeout=4)
+            return
+
+        def chosen(for_s: int | None) -> None:
+            if for_s:
+                self._hands.shelve(row.name, for_s)
+                self.query_one(Alarms).dealt_with()
+
+        self.push_screen(Shelf(row), chosen)
+
+    def action_unshelve(self) -> None:
+        """Take the chosen alarm from the shelf."""
+        row = self._chosen()
+        if row and row.unshelvable:
+            self._hands.unshelve(row.name)
+            self.query_one(Alarms).dealt_with()
+        elif row:
+            self.notify(f"{row.title} is not shelved", timeout=4)
 
     def action_next_chart(self) -> None:
         """Begin with the next chart."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -31,9 +32,11 @@ from loopwatch import alarms
 
 from ..client import Pending
 from ..desk import history
+from ..desk.orders import Hands
 from ..errors import LoopwatchError, UsageError
+from ..order_book import this_person
 from .feed import Feed, setup
-from .guard import COOKIE, HEADER, Guard, refusal
+from .guard import COOKIE, HEADER, Guard, is_loopback, refusal
 
 PAGE = Path(__file__).parent / "page"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -43,7 +46,7 @@ SPAN_DEFAULT_S = 600.0
 STEP_S = 0.02
 PUBLISH_S = 0.1
 
-Order = Callable[[str], Pending | None]
+Order = Callable[[str, dict[str, Any], str], Pending | None]
 
 
 def uplot_folder() -> Path:
@@ -63,13 +66,12 @@ def files() -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Board:
-    """One board of the page: what it shows, the file that it is kept in, and whom an order goes to."""
+    """One board of the page: what it shows, the file that it is kept in, and who carries an order to it."""
 
     name: str
     feed: Feed
     log: Path
-    acknowledge: Order
-    reset: Order
+    hands: Hands
 
 
 def make_app(boards: Sequence[Board], guard: Guard) -> Starlette:
@@ -147,9 +149,31 @@ def _routes(board: Board, guard: Guard) -> list[Route]:
         Route("/", index),
         Route("/api/stream", stream),
         Route("/api/history", past),
-        Route("/api/acknowledge", _ordered(board.acknowledge), methods=["POST"]),
-        Route("/api/reset", _ordered(board.reset), methods=["POST"]),
+        *(Route(f"/api/{name}", _ordered(order), methods=["POST"]) for name, order in _orders(board.hands).items()),
     ]
+
+
+def _orders(hands: Hands) -> dict[str, Order]:
+    """Every order by the name in its address; each takes the alarm's name, the request's body and who gives it."""
+
+    def shelve(name: str, body: dict[str, Any], by: str) -> Pending | None:
+        for_s = body.get("seconds")
+        if type(for_s) is not int or not 0 < for_s <= alarms.SHELF_MAX_S:
+            raise UsageError(f"seconds is a whole number from 1 to {alarms.SHELF_MAX_S}")
+        return hands.shelve(name, for_s, by)
+
+    return {
+        "acknowledge": lambda name, _, by: hands.acknowledge(name, by),
+        "reset": lambda name, _, by: hands.reset(name, by),
+        "shelve": shelve,
+        "unshelve": lambda name, _, by: hands.unshelve(name, by),
+    }
+
+
+def _giver(request: Request) -> str:
+    """Who gives an order: this account on this machine, else the machine that it comes from."""
+    host = request.client.host if request.client else ""
+    return f"{this_person() if is_loopback(host) else host or 'unknown'} (page)"
 
 
 def _ordered(order: Order) -> Callable[[Request], Awaitable[Response]]:
@@ -157,12 +181,16 @@ def _ordered(order: Order) -> Callable[[Request], Awaitable[Response]]:
 
     async def answer(request: Request) -> Response:
         try:
-            name = (await request.json())["alarm"]
+            body = await request.json()
+            name = body["alarm"]
         except (ValueError, KeyError, TypeError):
             return refusal(HTTPStatus.BAD_REQUEST, 'the body is {"alarm": NAME}')
         if not isinstance(name, str) or alarms.index_of(name) < 0:
             return refusal(HTTPStatus.NOT_FOUND, "no alarm of this name")
-        pending = order(name)
+        try:
+            pending = order(name, body, _giver(request))
+        except UsageError as error:
+            return refusal(HTTPStatus.BAD_REQUEST, str(error))
         if pending is None:
             return refusal(HTTPStatus.CONFLICT, "the board is not connected: nothing was sent")
         try:

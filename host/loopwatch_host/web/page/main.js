@@ -11,12 +11,12 @@ const liveButton = document.getElementById("live");
 let heardMs = 0;
 let stale = true;
 
-async function order(name, alarm) {
+async function order(name, alarm, more = {}) {
   try {
     const answer = await fetch(`api/${name}`, {
       method: "POST",
       headers: { "Content-Type": "application/json", [setup.header]: setup.token },
-      body: JSON.stringify({ alarm }),
+      body: JSON.stringify({ alarm, ...more }),
     });
     return answer.ok ? "" : (await answer.json()).error;
   } catch {
@@ -31,7 +31,7 @@ function paint(choice) {
 }
 paint(theme ?? "system");
 
-const panels = new Panels(order);
+const panels = new Panels(order, setup.shelf);
 const charts = new Charts(document.getElementById("charts"), setup, (fromS) => { liveButton.hidden = !fromS; });
 
 document.getElementById("theme").addEventListener("click", () => {
@@ -71,6 +71,7 @@ source.addEventListener("message", (event) => {
     stale = frame.state.link.stale;
     panels.verdict(frame.state.verdict.grade, frame.state.verdict.words);
     panels.show(frame.state);
+    charts.levels = stale ? [] : frame.state.levels;
   }
   if (opened) {
     opened = false;
