@@ -15,6 +15,7 @@ from ..bench.runner import Observed, PowerSwitch, Truth, consume, give_commands,
 from ..bench.scenario import Scenario
 from ..bench.target import VirtualTarget
 from ..bench.world import World
+from ..box_keeper import BoxKeeper
 from ..client import Client
 from ..messages import is_leak
 from ..store import Store, default_path
@@ -129,6 +130,7 @@ def at_board(port: str, db: Path | None, view: View | None, for_s: float | None 
         opened.enter_context(client)
         store = opened.enter_context(Store(db or default_path(), port))
         watch = Watch(heard, store, view, Observed(lambda: [0.0]))
+        watch.boxes = BoxKeeper(client, store)
         yield Sitting(client, store, watch, for_s)
         if raw.error:
             output.notes().print(raw.error, style="yellow", markup=False)
@@ -147,6 +149,7 @@ def at_bench(
         store = opened.enter_context(Store(db or default_path(), f"{kind} {script.name} seed {world.seed}"))
         client = Client(virtual.port, greet=False)
         watch = Watch(client.subscribe(), store, view, Observed(lambda: starts_s(virtual)))
+        watch.boxes = BoxKeeper(client, store)
         opened.enter_context(client)
         give_commands(world, virtual, client)
         sitting = VirtualSitting(client, store, watch, for_s, world, virtual, kind, view)
