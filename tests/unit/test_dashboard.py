@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import statistics
@@ -68,6 +69,7 @@ class Desk:
         self.now_s = 0.0
         self.loop = Loop(board_time=True, clock_s=lambda: self.now_s)
         self.hands = Hand()
+        self.log = Path("no.db")
         self.epoch_n = 1
         self._began_s = 0.0
         self._event_n = 0
@@ -113,7 +115,7 @@ class Desk:
         """Show the loop on a terminal of this size and do something there."""
 
         async def sit() -> None:
-            app = Dashboard(self.loop, "bench", lambda: True, self.hands)
+            app = Dashboard(self.loop, "bench", lambda: True, self.hands, self.log)
             async with app.run_test(size=size) as pilot:
                 await pilot.pause()
                 app.draw()
@@ -289,7 +291,8 @@ def test_the_chart_of_the_inventory_has_its_baseline_and_names_the_levels_that_a
     shown = dict(desk.loop.alarm_levels())
     assert set(shown) == {"leak", "rupture"}
     screen = desk.screen((200, 60))
-    assert "alarms at" in screen and f"{max(shown.values()):+.2f} mL" in screen
+    nearest = max(shown, key=lambda name: shown[name])
+    assert re.search(rf"{nearest} alarms at +{shown[nearest]:.2f} mL", screen)
     for name in shown:
         assert any(line.count("╌") > 10 and name in line for line in screen.splitlines()), name
 
@@ -453,7 +456,7 @@ def test_what_a_step_raises_ends_the_dashboard_and_is_kept() -> None:
         raise OSError("the disk is full")
 
     async def sit() -> Dashboard:
-        app = Dashboard(Loop(), "bench", step, Hand())
+        app = Dashboard(Loop(), "bench", step, Hand(), Path("no.db"))
         async with app.run_test() as pilot:
             await pilot.pause(0.2)
         return app
@@ -582,7 +585,7 @@ def resident_kb():
 async def sit():
     desk = Desk()
     desk.start()
-    app = Dashboard(desk.loop, "bench", lambda: True, desk.hands)
+    app = Dashboard(desk.loop, "bench", lambda: True, desk.hands, desk.log)
     async with app.run_test(size=(120, 40)) as pilot:
         for hour in range(8):
             for second in range(3600):

@@ -29,7 +29,7 @@ def _show(sitting: Sitting, loop: Loop, title: str, ended: Callable[[], bool], o
         orders.tick()
         return not ended() and not sitting.over
 
-    dashboard = Dashboard(loop, title, step, orders)
+    dashboard = Dashboard(loop, title, step, orders, sitting.store.path)
     left = threading.Event()
     threading.Thread(target=_leave_a_dead_terminal, args=(ended, left), daemon=True).start()
     try:

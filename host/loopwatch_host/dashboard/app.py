@@ -19,16 +19,16 @@ from textual.widgets import Footer
 from ..desk.channels import CHARTS
 from ..desk.loop import AlarmRow, Loop
 from ..desk.orders import Hands
+from .boxes import Boxes
 from .help import Help
 from .panels import Alarms, Evidence, Figures, Health, Notes, Status
-from .plots import StripChart
+from .plots import CHART_LINES_N, StripChart
 from .shelf import Shelf
 from .style import THEME
 
 STEP_S = 0.05
 DRAW_LEAST_S = 0.1
 SPANS_S = (120.0, 600.0, 3600.0)
-CHART_LINES_N = 9  # of a chart that can be read
 NARROW_N = 100
 TWO_COLUMNS_N = 150
 SHORT_N = 34
@@ -38,7 +38,7 @@ class Dashboard(App[None]):
     """Shows a loop until q, or until step() says that it is over.
 
     step takes what has come and returns False when it is over; what it raises ends the dashboard and is in `failure`.
-    hands carry what a person tells the board.
+    hands carry what a person tells the board; log is the file that it is kept in.
     """
 
     CSS_PATH = Path(__file__).parent / "dashboard.tcss"
@@ -53,6 +53,7 @@ class Dashboard(App[None]):
         Binding("u", "unshelve", "unshelve", show=False),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("q", "quit", "quit"),
+        Binding("b", "boxes", "boxes"),
         Binding("p", "next_chart", "chart"),
         Binding("plus,equals_sign", "span(-1)", "span", key_display="+ -"),
         Binding("minus", "span(1)", show=False),
@@ -65,6 +66,7 @@ class Dashboard(App[None]):
         title: str,
         step: Callable[[], bool],
         hands: Hands,
+        log: Path,
     ) -> None:
         super().__init__()
         self.failure: BaseException | None = None
@@ -72,6 +74,7 @@ class Dashboard(App[None]):
         self._source = title
         self._step = step
         self._hands = hands
+        self._kept_in = log
         self._drawn: tuple[object, ...] = ()
         self._drawn_s = 0.0
         self._span_n = 0
@@ -174,6 +177,10 @@ class Dashboard(App[None]):
         """Show a shorter or longer time."""
         self._span_n = max(0, min(len(SPANS_S) - 1, self._span_n + by))
         self.draw()
+
+    def action_boxes(self) -> None:
+        """Show the black boxes."""
+        self.push_screen(Boxes(self.loop, self._source, self._kept_in))
 
     def action_help(self) -> None:
         """Show the keys."""

@@ -18,6 +18,7 @@ KEYS = (
     ("s", "shelve it: nobody is told for a time; it is still judged and logged, and trips what it trips"),
     ("u", "take it from the shelf"),
     ("↑ ↓", "move the cursor in the list of alarms"),
+    ("b", "black boxes: every sample from a minute before an alarm to half a minute after it"),
     ("p", "next chart, where they do not all fit"),
     ("+ -", "shorter or longer charts: 2 min, 10 min, 1 h"),
     ("?", "this help"),

@@ -44,8 +44,7 @@ class Figures(Static):
     def draw(self, loop: Loop) -> None:
         """Draw the figures of the latest second."""
         rows = [("inventory", _aged(Text(loop.residual_words(), "bold"), loop))]
-        rows.append(("alarms at", _aged(Text(loop.alarm_level_words()), loop)))
-        for label, figure in loop.leak_figures():
+        for label, figure in (loop.nearest_level(), *loop.leak_figures()):
             rows.append((label, Text(figure, FAINT) if figure == "–" else _aged(Text(figure, "bold"), loop)))
         rows += [_reading(reading, loop) for reading in loop.readings()] or [("measured", Text("starting", FAULT))]
         pairs_n = 2 if self.size.width >= TWO_COLUMNS_N else 1

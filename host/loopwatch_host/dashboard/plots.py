@@ -12,6 +12,7 @@ from ..desk.loop import Loop
 from .style import BASE_RGB, LEVEL_RGB, LINE_RGB, OLD_RGB
 
 LEAST_SPAN = {"bar": 0.01, "°C": 1.0, "mL": 1.0}  # so that noise on a steady loop does not fill the chart
+CHART_LINES_N = 9  # of a chart that can be read
 TICK_N = 4
 AXIS_N = 9  # columns of a chart that are its axis
 LEVEL_NEAR = 1.5  # levels no further than the nearest by this are always in sight

@@ -16,6 +16,7 @@ from loopwatch.telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNN
 
 from ..messages import (
     NE107_NAMES,
+    BlackBox,
     Connected,
     Disconnected,
     Gap,
@@ -160,6 +161,7 @@ class Loop:
         self.lost: dict[str, int] = {}
         self.connect_n = 0
         self.bad_n = 0
+        self.box_n = 0  # black boxes that have come into the log
         self._clock_s = clock_s
         self._heard_s: float | None = None
         self._sampled_s: float | None = None
@@ -189,6 +191,8 @@ class Loop:
             self.board_id, self.firmware = message.board_id, message.firmware
         elif isinstance(message, Started):
             self._restart(message)
+        elif isinstance(message, BlackBox):
+            self.box_n += message.kept
         for note in notes_of(message, self.decision):
             self.note(note)
 
@@ -325,13 +329,13 @@ class Loop:
         ]
         return sorted(known, key=lambda level: -level[1])
 
-    def alarm_level_words(self) -> str:
-        """The nearest of alarm_levels() in words, or why there is none."""
+    def nearest_level(self) -> tuple[str, str]:
+        """The nearest of alarm_levels() as label and words, or why there is none."""
         levels = self.alarm_levels()
         if levels:
             name, level_ml = levels[0]
-            return f"{level_ml:+.2f} mL ({name})"
-        return "not known" if self.decided(RESIDUAL.field) is not None else "–"
+            return f"{name} alarms at", RESIDUAL.words(level_ml)
+        return "alarms at", "not known" if self.decided(RESIDUAL.field) is not None else "–"
 
     def ne107(self) -> str:
         """The board's own status, in the words of NE 107."""

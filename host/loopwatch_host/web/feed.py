@@ -161,10 +161,11 @@ def state_of(loop: Loop) -> dict[str, Any]:
             for reading in loop.readings()
         ]
         or [{"label": "measured", "words": "", "status": "starting"}],
-        "leak": [("inventory", loop.residual_words()), ("alarms at", loop.alarm_level_words()), *loop.leak_figures()],
+        "leak": [("inventory", loop.residual_words()), loop.nearest_level(), *loop.leak_figures()],
         "levels": loop.alarm_levels(),
         "evidence": loop.evidence(),
         "unwatched": loop.unwatched_words(),
+        "box_n": loop.box_n,
         "alarms": [_alarm(row, loop) for row in loop.alarm_rows()],
         "notes": [(stamp, note.text, note.grade) for stamp, note in list(loop.notes)[-NOTES_N:]],
     }

@@ -5,7 +5,9 @@ served, and the page is told to load nothing from elsewhere.
 """
 
 import asyncio
+import csv
 import importlib.util
+import io
 import json
 import math
 import socket
@@ -30,10 +32,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopwatch import alarms
 
+from .. import blackbox
 from ..client import Pending
-from ..desk import history
+from ..desk import boxes, history
 from ..desk.orders import Hands
-from ..errors import LoopwatchError, UsageError
+from ..errors import LoopwatchError, StoreError, UsageError
 from ..order_book import this_person
 from .feed import Feed, setup
 from .guard import COOKIE, HEADER, Guard, is_loopback, refusal
@@ -42,6 +45,7 @@ PAGE = Path(__file__).parent / "page"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; form-action 'none'; base-uri 'none'"
 POINTS_MAX_N = 8_000
+BOX_COLUMNS = ("id", "box_n", "alarm", "at_s", "sample_n", "complete")
 SPAN_DEFAULT_S = 600.0
 STEP_S = 0.02
 PUBLISH_S = 0.1
@@ -145,8 +149,34 @@ def _routes(board: Board, guard: Guard) -> list[Route]:
         except sqlite3.Error as error:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the log cannot be read now ({error}): try again")
 
+    def box_list(request: Request) -> Response:
+        try:
+            rows = boxes.kept(log, feed.loop.board_id)
+        except StoreError as error:
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        return JSONResponse([{name: row[name] for name in BOX_COLUMNS} for row in rows])
+
+    def box(request: Request) -> Response:
+        try:
+            lines = boxes.lines(log, request.path_params["id"])
+        except LoopwatchError as error:
+            return refusal(HTTPStatus.NOT_FOUND, str(error))
+        if request.path_params["form"] not in ("json", "csv"):
+            return refusal(HTTPStatus.NOT_FOUND, "a box comes as .json or .csv")
+        if request.path_params["form"] == "json":
+            return JSONResponse({"words": lines.box.words, "from_s": lines.from_s, "to_s": lines.to_s, **lines.columns})
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(blackbox.COLUMNS)
+        writer.writerows(lines.box.rows())
+        name = f"box-{request.path_params['id']}-{lines.box.alarm}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(table.getvalue(), media_type="text/csv", headers=headers)
+
     return [
         Route("/", index),
+        Route("/api/boxes", box_list),
+        Route("/api/boxes/{id:int}.{form}", box),
         Route("/api/stream", stream),
         Route("/api/history", past),
         *(Route(f"/api/{name}", _ordered(order), methods=["POST"]) for name, order in _orders(board.hands).items()),

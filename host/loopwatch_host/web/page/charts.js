@@ -10,8 +10,8 @@ const FINE_GAP_S = 1.0;
 const COARSE_GAP_S = 2.5;
 const POINTS_N = 1200;
 const LEAST_SPAN = { bar: 0.004, "°C": 1.0, mL: 1.0 };
-const DASHES = [[], [9, 4], [2, 3]];
-const MARKERS = ["solid", "dashed", "dotted"];
+export const DASHES = [[], [9, 4], [2, 3]];
+export const MARKERS = ["solid", "dashed", "dotted"];
 const HEIGHT_PX = 220;
 const LEVEL_NEAR = 1.5; // levels no further than the nearest by this are always in sight, as on the terminal
 
@@ -255,7 +255,7 @@ function clock(atS, stepS) {
   return stepS < 60 ? `${time}:${two(at.getSeconds())}` : time;
 }
 
-function withMargin(least, most, unit, seen) {
+export function withMargin(least, most, unit, seen) {
   const known = [least, most, ...seen].filter((value) => value !== null && value !== undefined);
   if (!known.length) return [0, 1];
   least = Math.min(...known);

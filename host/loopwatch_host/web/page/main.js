@@ -1,5 +1,6 @@
 // The page: a stream of frames comes in, charts and words go out. Nothing is loaded from anywhere but this server.
 
+import { Boxes } from "/page/boxes.js";
 import { Charts } from "/page/charts.js";
 import { Panels } from "/page/panels.js";
 
@@ -32,6 +33,7 @@ function paint(choice) {
 paint(theme ?? "system");
 
 const panels = new Panels(order, setup.shelf);
+const boxes = new Boxes(setup);
 const charts = new Charts(document.getElementById("charts"), setup, (fromS) => { liveButton.hidden = !fromS; });
 
 document.getElementById("theme").addEventListener("click", () => {
@@ -39,10 +41,12 @@ document.getElementById("theme").addEventListener("click", () => {
   localStorage.setItem("theme", choice);
   paint(choice);
   charts.build();
+  boxes.build();
 });
 dark.addEventListener("change", () => {
   paint(localStorage.getItem("theme") ?? "system");
   charts.build();
+  boxes.build();
 });
 
 function press(spanS) {
@@ -71,6 +75,7 @@ source.addEventListener("message", (event) => {
     stale = frame.state.link.stale;
     panels.verdict(frame.state.verdict.grade, frame.state.verdict.words);
     panels.show(frame.state);
+    if (frame.state.board.id) boxes.news(frame.state.box_n);
     charts.levels = stale ? [] : frame.state.levels;
   }
   if (opened) {
