@@ -28,10 +28,10 @@ class Limits:
     The defaults hold about a month of a board at 10 Hz: 90 MB a day of lines, about 15 MB packed.
     """
 
-    file_bytes: int = 16 * 2**20
+    file_bytes: int = 16_000_000
     file_hours: float = 24.0
-    total_bytes: int = 512 * 2**20
-    days: float = 60.0
+    total_bytes: int = 500_000_000
+    days: float = 30.0
 
 
 LIMITS = Limits()
@@ -140,7 +140,7 @@ def pack(path: Path) -> None:
 def drop(folder: Path, limits: Limits, now_s: float, spare: Path | None = None) -> None:
     """Remove the oldest files that are over the days or over the total; spare is never touched."""
     total_n = 0
-    for path in sorted(files(folder), reverse=True):
+    for path in reversed(files(folder)):
         size_n, changed_s = path.stat().st_size, path.stat().st_mtime
         total_n += size_n
         if path != spare and (total_n > limits.total_bytes or now_s - changed_s > limits.days * 86_400):
@@ -149,7 +149,9 @@ def drop(folder: Path, limits: Limits, now_s: float, spare: Path | None = None) 
 
 def files(folder: Path) -> list[Path]:
     """Every file of the ring, oldest first."""
-    return sorted(path for path in folder.glob("*") if path.name.endswith((PLAIN, PACKED)))
+    found = [path for path in folder.glob("*") if path.name.endswith((PLAIN, PACKED))]
+    # Without the suffix, or the first file of a second would come after its later parts.
+    return sorted(found, key=lambda path: path.name.removesuffix(".gz").removesuffix(PLAIN))
 
 
 def lines(folder: Path, from_s: float = 0.0, to_s: float = 1e18) -> Iterator[tuple[float, str]]:
