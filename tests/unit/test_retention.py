@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from pty_board import PtyBoard
+from typer.testing import CliRunner
 
+from loopwatch_host.cli import app
 from loopwatch_host.cli.sitting import at_board
 from loopwatch_host.errors import UsageError
 from loopwatch_host.store import Store, capture
@@ -82,10 +84,7 @@ def test_a_file_that_would_be_nearly_all_there_is_is_refused(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("command", ["monitor", "web", "run"])
 def test_the_help_says_how_long_what_is_kept_when_nobody_says_anything(command: str) -> None:
-    done = subprocess.run(
-        [*RUN[:3], command, "--help"], capture_output=True, text=True, timeout=60,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", "TERMINAL_WIDTH": "200"},
-    )  # fmt: skip
+    done = CliRunner().invoke(app, [command, "--help"], terminal_width=200, color=False)
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "--keep-days" in words
     assert "[default: (30, or what was set for this log before)]" in words

@@ -82,9 +82,9 @@ class Evidence(Static):
         for name, part in loop.evidence():
             line = Text(f"{name:<8}", no_wrap=True, overflow="crop")
             if part is None or loop.stale:
-                lines.append(
-                    line.append("old" if part is not None else loop.unwatched_words(), FAULT if loop.stale else FAINT)
-                )
+                unsure = loop.stale or loop.decided("residual_ul") is None
+                words = "old" if part is not None else loop.unwatched_words()
+                lines.append(line.append(words, FAULT if unsure else FAINT))
                 continue
             style = URGENT.split(" on ")[-1] if part >= 1 else "#e69f00" if part >= 0.5 else GOOD
             line.append_text(bar(part, style))

@@ -2,7 +2,7 @@
 
 import { DASHES, MARKERS, withMargin } from "/page/charts.js";
 
-const HEIGHT_PX = 130;
+const HEIGHT_PX = 120;
 
 async function fetched(path) {
   const answer = await fetch(path).catch(() => null);
