@@ -175,6 +175,15 @@ def test_a_leak_is_on_the_screen_with_its_rate_what_is_lost_and_the_time_left(le
         assert words in screen
 
 
+def test_a_rate_has_its_interval_beneath_it_and_says_when_there_is_none(leaking: Desk) -> None:
+    screen = leaking.screen()
+    assert re.search(r"95 % interval +not known", screen)
+    leaking.second(rate_ul_h=5_200, rate_low_ul_h=4_100, rate_high_ul_h=6_600)
+    screen = leaking.screen()
+    assert re.search(r"leak rate +5\.2 mL/h", screen)
+    assert re.search(r"95 % interval +4\.1 to 6\.6 mL/h", screen)
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_every_terminal_from_60_columns_on_shows_alarm_figures_evidence_and_a_chart(
     leaking: Desk, size: tuple[int, int]
@@ -288,11 +297,11 @@ def test_another_alarm_is_told_while_one_is_shelved(leaking: Desk) -> None:
 def test_the_chart_of_the_inventory_has_its_baseline_and_names_the_levels_that_alarm(desk: Desk) -> None:
     for _ in range(60):
         desk.second(state_bits=PUMP_RUNNING | BASELINE_SETTLED)
-    shown = dict(desk.loop.alarm_levels())
+    shown = {level.name: level.at_ml for level in desk.loop.alarm_levels()}
     assert set(shown) == {"leak", "rupture"}
     screen = desk.screen((200, 60))
     nearest = max(shown, key=lambda name: shown[name])
-    assert re.search(rf"{nearest} alarms at +{shown[nearest]:.2f} mL", screen)
+    assert re.search(rf"{nearest} alarms at +{shown[nearest]:+.2f} mL", screen)
     for name in shown:
         assert any(line.count("╌") > 10 and name in line for line in screen.splitlines()), name
 

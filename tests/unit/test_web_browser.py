@@ -145,7 +145,7 @@ def test_the_inventory_has_its_baseline_and_the_levels_that_alarm_in_sight(page:
         const { charts } = window.loopwatch;
         charts.draw();
         const { min, max } = charts.plots.find((plot) => plot.chart.name === 'residual').scales.y;
-        return [min, max, charts.levels.map(([, at]) => at)];
+        return [min, max, charts.levels.map((level) => level.at_ml)];
       })()
     """)
     assert low <= 0 <= high

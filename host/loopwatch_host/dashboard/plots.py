@@ -15,7 +15,6 @@ LEAST_SPAN = {"bar": 0.01, "°C": 1.0, "mL": 1.0}  # so that noise on a steady l
 CHART_LINES_N = 9  # of a chart that can be read
 TICK_N = 4
 AXIS_N = 9  # columns of a chart that are its axis
-LEVEL_NEAR = 1.5  # levels no further than the nearest by this are always in sight
 
 
 class StripChart(PlotextPlot):
@@ -57,11 +56,13 @@ class StripChart(PlotextPlot):
         ago_s = [-span_s * column / columns_n for column in range(columns_n + 1)]
         plt.plot(ago_s[::3], [0.0] * len(ago_s[::3]), marker="·", color=BASE_RGB)
         levels = loop.alarm_levels()
-        for place, (name, level_ml) in enumerate(levels):
-            plt.plot(ago_s[::2], [level_ml] * len(ago_s[::2]), marker="╌", color=LEVEL_RGB)
+        for place, level in enumerate(levels):
+            plt.plot(ago_s[::2], [level.at_ml] * len(ago_s[::2]), marker="╌", color=LEVEL_RGB)
             # Names stand beside each other, as levels may be close.
-            plt.text(name, ago_s[-1] + span_s * (0.02 + 0.2 * place), level_ml, color=LEVEL_RGB, alignment="left")
-        seen = [0.0] + [level_ml for _, level_ml in levels if abs(level_ml) <= LEVEL_NEAR * abs(levels[0][1])]
+            plt.text(
+                level.name, ago_s[-1] + span_s * (0.02 + 0.2 * place), level.at_ml, color=LEVEL_RGB, alignment="left"
+            )
+        seen = [0.0, *(level.at_ml for level in levels if level.near)]
         return min(seen), max(seen)
 
     def _scale(self, low: float, high: float, span_s: float, least: float) -> None:

@@ -41,6 +41,7 @@ HISTORY_N = 3_600  # rows of one second
 NOTES_N = 200
 ALARM_LINES_N = 1_000
 STALE_AFTER_S = 2.0
+NEAR = 1.5
 OLD_AFTER_MS = 3_000  # a mean that stopped coming while the heartbeat goes on
 
 CLASSES = guard.CLASS_NAMES
@@ -68,6 +69,15 @@ class Reading:
     figure: Figure
     value: float | None
     status: str
+
+
+@dataclass(frozen=True)
+class AlarmLevel:
+    """The inventory in mL at which a class of leak alarms. near: no further away than the nearest by NEAR."""
+
+    name: str
+    at_ml: float
+    near: bool
 
 
 @dataclass(frozen=True)
@@ -308,8 +318,8 @@ class Loop:
             ("time left", "–" if left_s is None else duration_words(left_s)),
         ]
 
-    def alarm_levels(self) -> list[tuple[str, float]]:
-        """The inventory in mL at which each class of leak alarms, if the coolant goes at once; nearest first.
+    def alarm_levels(self) -> list[AlarmLevel]:
+        """At which inventory each class of leak alarms, if the coolant goes at once; nearest first.
 
         Only what is known: see levels. The evidence is beyond its threshold where a level is above the inventory.
         """
@@ -322,19 +332,17 @@ class Loop:
             members = None
         p_static_pa = self.mean.values[MEASURED[0].field] if self.mean else None
         missing = self.levels.missing_ul(decision, members, p_static_pa, self._count("uptime_s"))
-        known = [
-            (name, (residual_ul - each) / RESIDUAL.divisor)
-            for name, each in zip(CLASSES, missing, strict=True)
-            if each is not None
+        known = sorted((each, name) for name, each in zip(CLASSES, missing, strict=True) if each is not None)
+        return [
+            AlarmLevel(name, (residual_ul - each) / RESIDUAL.divisor, abs(each) <= NEAR * abs(known[0][0]))
+            for each, name in known
         ]
-        return sorted(known, key=lambda level: -level[1])
 
     def nearest_level(self) -> tuple[str, str]:
         """The nearest of alarm_levels() as label and words, or why there is none."""
         levels = self.alarm_levels()
         if levels:
-            name, level_ml = levels[0]
-            return f"{name} alarms at", RESIDUAL.words(level_ml)
+            return f"{levels[0].name} alarms at", f"{levels[0].at_ml:+.2f} mL"
         return "alarms at", "not known" if self.decided(RESIDUAL.field) is not None else "–"
 
     def ne107(self) -> str:

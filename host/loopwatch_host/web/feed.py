@@ -162,7 +162,7 @@ def state_of(loop: Loop) -> dict[str, Any]:
         ]
         or [{"label": "measured", "words": "", "status": "starting"}],
         "leak": [("inventory", loop.residual_words()), loop.nearest_level(), *loop.leak_figures()],
-        "levels": loop.alarm_levels(),
+        "levels": [vars(level) for level in loop.alarm_levels()],
         "evidence": loop.evidence(),
         "unwatched": loop.unwatched_words(),
         "box_n": loop.box_n,

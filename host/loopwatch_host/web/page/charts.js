@@ -13,7 +13,6 @@ const LEAST_SPAN = { bar: 0.004, "°C": 1.0, mL: 1.0 };
 export const DASHES = [[], [9, 4], [2, 3]];
 export const MARKERS = ["solid", "dashed", "dotted"];
 const HEIGHT_PX = 220;
-const LEVEL_NEAR = 1.5; // levels no further than the nearest by this are always in sight, as on the terminal
 
 export class Charts {
   // zoomed(fromS, toS) is called when somebody draws a frame, with nothing when it is over.
@@ -28,7 +27,7 @@ export class Charts {
     this.spanS = 120;
     this.wanted = 0;
     this.drawN = 0;
-    this.levels = []; // name and inventory in mL of what alarms now, nearest first
+    this.levels = []; // name, at_ml and near of what alarms now, nearest first
     this.build();
     new ResizeObserver(() => this.resize()).observe(place);
   }
@@ -64,7 +63,7 @@ export class Charts {
       height: HEIGHT_PX,
       cursor: { sync: { key: "loop" }, drag: { x: true, y: false, setScale: false } },
       scales: { x: { time: true }, y: { range: (plot, least, most) => {
-        const seen = this.levelsOf(chart).filter((level) => level.seen).map((level) => level.at);
+        const seen = this.levelsOf(chart).filter((level) => level.near).map((level) => level.at_ml);
         return withMargin(least, most, chart.figures[0].unit, seen);
       } } },
       series: [
@@ -90,9 +89,7 @@ export class Charts {
   // The baseline and what alarms now, nearest first; of the past that somebody has zoomed into nothing is known.
   levelsOf(chart) {
     if (chart.name !== "residual" || this.frame) return [];
-    const nearest = this.levels[0]?.[1];
-    const levels = this.levels.map(([name, at]) => ({ name, at, seen: Math.abs(at) <= LEVEL_NEAR * Math.abs(nearest) }));
-    return [{ name: "baseline", at: 0, seen: true }, ...levels];
+    return [{ name: "baseline", at_ml: 0, near: true }, ...this.levels];
   }
 
   // Behind the line: below the nearest level the ground is tinted, every level is dashed and has its name.
@@ -112,9 +109,9 @@ export class Charts {
     ctx.textBaseline = "bottom";
     if (levels.length > 1) {
       ctx.fillStyle = css.getPropertyValue("--level-ground");
-      ctx.fillRect(left, y(levels[1].at), width, top + height - y(levels[1].at));
+      ctx.fillRect(left, y(levels[1].at_ml), width, top + height - y(levels[1].at_ml));
     }
-    levels.forEach(({ name, at }, i) => {
+    levels.forEach(({ name, at_ml: at }, i) => {
       ctx.strokeStyle = ctx.fillStyle = css.getPropertyValue(i ? "--level" : "--faint");
       ctx.setLineDash(i ? [6 * ratio, 4 * ratio] : [1 * ratio, 3 * ratio]);
       ctx.lineWidth = ratio;
