@@ -25,8 +25,10 @@ from .style import FAINT, FAULT, LEVEL_RGB, LINE_RGB
 
 LOOK_EVERY_S = 0.5
 BOX_CHARTS = tuple(chart for chart in CHARTS if set(chart.figures) <= set(MEASURED))
-NOTHING = "The log has no black box of this board. It keeps one around every alarm; it comes here by itself, about half"
-NOTHING += " a minute after the alarm."
+NOTHING = (
+    "The log has no black box of this board. It keeps one around every alarm; it comes here by itself, a minute or two"
+    " after the alarm."
+)
 
 
 class BoxChart(PlotextPlot):
@@ -133,7 +135,7 @@ class Boxes(Screen[None]):
         if self._rows:
             chosen.highlighted = 0
         else:
-            self._say(NOTHING)
+            self.query_one("#box-words", Static).update(Text(NOTHING, FAINT))
 
     def _load(self) -> None:
         place = self.query_one(OptionList).highlighted

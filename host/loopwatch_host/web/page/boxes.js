@@ -135,6 +135,6 @@ function mark(plot, css) {
 function nothing() {
   const line = document.createElement("li");
   line.className = "none";
-  line.textContent = "none yet: one comes about half a minute after an alarm";
+  line.textContent = "none yet: one comes a minute or two after an alarm";
   return line;
 }
