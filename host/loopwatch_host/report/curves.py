@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 
-from loopwatch import guard, sample
+from loopwatch import sample
 
 from ..messages import AlarmChange, alarm_change, event_record, event_words, is_leak
-from ..store import Log, Row
+from ..store import FIELDS, TABLES, Log, Row
 from .chart import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Curve, Limit, Mark, Panel
 
 SAMPLES_UP_TO_S = 1200.0
@@ -28,10 +29,7 @@ TEMPERATURES = (
     (sample.CHANNELS[sample.T_RADIATOR], "radiator", GREEN, 1000.0),
     (sample.CHANNELS[sample.T_DOME], "dome", PURPLE, 1000.0),
 )
-EVIDENCE = tuple(
-    (f"evidence_{name}_permille", name, colour, 10.0)
-    for name, colour in zip(guard.CLASS_NAMES, (SKY, ORANGE, PURPLE), strict=True)
-)
+EVIDENCE_COLOURS = (SKY, ORANGE, PURPLE)
 INVENTORY = (("residual_ul", "inventory", BLUE, 1000.0),)
 
 STATE_COLOURS = {"UNACK": RED, "ACKED": ORANGE, "RTNUN": ORANGE, "LATCH": PURPLE}
@@ -79,9 +77,30 @@ def panels(log: Log, session_id: int, from_s: float, to_s: float) -> list[Panel]
             "coolant against the baseline", "mL", _curves(log, "decision", session_id, INVENTORY, from_s, to_s), (), 0.5
         ),
     ]
-    by_class = _curves(log, "decision", session_id, EVIDENCE, from_s, to_s)
-    drawn.append(Panel("evidence of a leak", "% of its limit", by_class, [Limit(100.0, "alarm")]))
+    drawn += [
+        Panel(
+            "evidence of a leak",
+            "% of its limit",
+            _curves(log, name, session_id, wanted, from_s, to_s),
+            [Limit(100.0, "alarm")],
+        )
+        for name, wanted in _evidence().items()
+    ]
     return drawn
+
+
+def _evidence() -> dict[str, Wanted]:
+    """What tells evidence by the class of leak, by the kind of record that carries it."""
+    found: dict[str, Wanted] = {}
+    for name in TABLES:
+        fields = [field for field in FIELDS[name] if field.startswith("evidence_")]
+        if fields:
+            classes = [field.removeprefix("evidence_").removesuffix("_permille") for field in fields]
+            colours = cycle(EVIDENCE_COLOURS)
+            found[name] = [
+                (field, of, colour, 10.0) for field, of, colour in zip(fields, classes, colours, strict=False)
+            ]
+    return found
 
 
 def _curves(log: Log, name: str, session_id: int, wanted: Wanted, from_s: float, to_s: float) -> list[Curve]:

@@ -56,6 +56,7 @@ class Capture:
         self._written_n = 0
         self._begun_s = self._flushed_s = 0.0
         self._rest = b""
+        self._stamp, self._part_n = "", 0
         self._guard(self._tidy_left)
 
     def __enter__(self) -> "Capture":
@@ -102,14 +103,20 @@ class Capture:
             pack(self._path)
         self.folder.mkdir(parents=True, exist_ok=True)
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(at_s))
-        self._path = self.folder / f"{stamp}Z-{self._source}{PLAIN}"
-        part = 1
+        # A name that has been dropped is not used again: names tell the order.
+        self._part_n = self._part_n + 1 if stamp == self._stamp else 1
+        self._stamp = stamp
+        self._path = self._named()
         while self._path.exists() or self._path.with_name(self._path.name + ".gz").exists():
-            part += 1
-            self._path = self.folder / f"{stamp}Z-{self._source}-{part:03}{PLAIN}"
+            self._part_n += 1
+            self._path = self._named()
         self._file = self._path.open("wb")
         self._written_n, self._begun_s = 0, at_s
         drop(self.folder, self._limits, at_s, spare=self._path)
+
+    def _named(self) -> Path:
+        part = f"-{self._part_n:03}" if self._part_n > 1 else ""
+        return self.folder / f"{self._stamp}Z-{self._source}{part}{PLAIN}"
 
     def _tidy_left(self) -> None:
         """Pack what a program that was killed left plain; another program's file under way is younger than an hour."""
