@@ -306,6 +306,24 @@ def test_the_chart_of_the_inventory_has_its_baseline_and_names_the_levels_that_a
         assert any(line.count("╌") > 10 and name in line for line in screen.splitlines()), name
 
 
+def test_a_level_that_was_crossed_stays_where_it_was_crossed_until_the_evidence_is_gone(desk: Desk) -> None:
+    settled = {"state_bits": PUMP_RUNNING | BASELINE_SETTLED}
+
+    def level_ml() -> float:
+        return next(level.at_ml for level in desk.loop.alarm_levels() if level.name == "leak")
+
+    desk.second(**settled)
+    first_ml = level_ml()
+    desk.second(residual_ul=-1_000, evidence_leak_permille=600, **settled)
+    crossed_ml = level_ml()
+    assert first_ml < crossed_ml < -1.0
+    for second in range(60):
+        desk.second(residual_ul=-3_000 - 100 * second, evidence_leak_permille=1500 + 50 * second, **settled)
+    assert level_ml() == crossed_ml
+    desk.second(residual_ul=-9_000, **settled)
+    assert level_ml() == pytest.approx(-9.0 + first_ml)
+
+
 def test_nothing_is_said_of_levels_while_what_is_known_is_old(desk: Desk) -> None:
     for _ in range(60):
         desk.second(state_bits=PUMP_RUNNING | BASELINE_SETTLED)

@@ -9,7 +9,9 @@ from commissioned_words import words
 
 from loopwatch import bank, burst, commissioned, evidence, guard, residual
 from loopwatch.config import Config
+from loopwatch.config_desk import ConfigDesk
 from loopwatch.detector import Detector
+from loopwatch.settings import Settings
 from loopwatch.telemetry import BASELINE_SETTLED, COMMISSIONED, WIDE_LIMITS
 from loopwatch_host.commission import thresholds
 from loopwatch_host.desk.levels import LEAK, READY_S, RUPTURE, SEEP, Levels
@@ -17,7 +19,6 @@ from loopwatch_host.messages import Record
 from loopwatch_host.store import FIELDS
 
 LONG_S = 4_000
-PIECE_N = 60  # of the board's answer to CONF:READ?
 
 
 def _record(name: str, **values: int | None) -> Record:
@@ -26,12 +27,12 @@ def _record(name: str, **values: int | None) -> Record:
 
 def _told(config: Config) -> Levels:
     """Levels that have asked a board with this configuration for all they want."""
-    levels, content = Levels(), config.content()
+    levels, board = Levels(), ConfigDesk(config, Settings(), lambda: False)
+    (read,) = (row[1] for row in board.rows() if row[0] == "CONFigure:READ?")
     decision = _record("decision", state_bits=COMMISSIONED)
     asked_n = 0
     while question := levels.question(decision):
-        at = int(question.removeprefix("CONF:READ? "))
-        levels.answer(base64.b64encode(content[at : at + PIECE_N]).decode())
+        levels.answer(read(question.removeprefix("CONF:READ? ")))
         asked_n += 1
         assert asked_n < 10
     return levels

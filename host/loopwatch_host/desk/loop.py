@@ -73,7 +73,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class AlarmLevel:
-    """The inventory in mL at which a class of leak alarms. near: no further away than the nearest by NEAR."""
+    """The inventory in mL at which a class of leak alarms. near: at most NEAR times as far away as the highest."""
 
     name: str
     at_ml: float
@@ -181,6 +181,7 @@ class Loop:
         self._epoch_n: int | None = None
         self.levels = Levels()
         self._members: Record | None = None
+        self._levels_ml: dict[str, float] = {}
         self._alarms: dict[str, AlarmRow] = {}
         self._differs_n = 0
         self._asked = ""
@@ -319,24 +320,17 @@ class Loop:
         ]
 
     def alarm_levels(self) -> list[AlarmLevel]:
-        """At which inventory each class of leak alarms, if the coolant goes at once; nearest first.
+        """At which inventory each class of leak alarms, if the coolant goes at once; highest first.
 
-        Only what is known: see levels. The evidence is beyond its threshold where a level is above the inventory.
+        Only what is known: see levels. Once the evidence is beyond its threshold the level stays where it was crossed.
         """
-        decision, members = self.decision, self._members
         residual_ul = self.decided(RESIDUAL.field)
-        if decision is None or residual_ul is None:
+        if residual_ul is None:
             return []
-        # The record of a second's evidence comes just after its decision.
-        if members and decision.t_ms - members.t_ms > OLD_AFTER_MS:
-            members = None
-        p_static_pa = self.mean.values[MEASURED[0].field] if self.mean else None
-        missing = self.levels.missing_ul(decision, members, p_static_pa, self._count("uptime_s"))
-        known = sorted((each, name) for name, each in zip(CLASSES, missing, strict=True) if each is not None)
-        return [
-            AlarmLevel(name, (residual_ul - each) / RESIDUAL.divisor, abs(each) <= NEAR * abs(known[0][0]))
-            for each, name in known
-        ]
+        now_ml = residual_ul / RESIDUAL.divisor
+        known = sorted(self._levels_ml.items(), key=lambda level: -level[1])
+        reach_ml = NEAR * max((abs(now_ml - at_ml) for _, at_ml in known[:1]), default=0.0)
+        return [AlarmLevel(name, at_ml, abs(now_ml - at_ml) <= reach_ml) for name, at_ml in known]
 
     def nearest_level(self) -> tuple[str, str]:
         """The nearest of alarm_levels() as label and words, or why there is none."""
@@ -453,6 +447,7 @@ class Loop:
         elif record.name == "decision":
             self.decision = record
             self._plot(record)
+            self._follow_levels(record)
         elif record.name == "evidence":
             self._members = record
         elif record.name == "heartbeat":
@@ -478,6 +473,22 @@ class Loop:
         values = [figure.scaled(mean.values[figure.field]) if mean and here else None for figure in MEASURED]
         values.append(RESIDUAL.scaled(decision.values[RESIDUAL.field]))
         self.trace.add(decision.t_ms / 1000 + self._shift_s, values)
+
+    def _follow_levels(self, decision: Record) -> None:
+        """Find the levels of this second; the record of its evidence comes just after it, so the last one counts."""
+        members, residual_ul = self._members, decision.values[RESIDUAL.field]
+        if residual_ul is None:
+            self._levels_ml.clear()
+            return
+        if members and decision.t_ms - members.t_ms > OLD_AFTER_MS:
+            members = None
+        p_static_pa = self.mean.values[MEASURED[0].field] if self.mean else None
+        missing = self.levels.missing_ul(decision, members, p_static_pa, self._count("uptime_s"))
+        for name, each in zip(CLASSES, missing, strict=True):
+            if each is None:
+                self._levels_ml.pop(name, None)
+            elif each > 0 or name not in self._levels_ml:
+                self._levels_ml[name] = (residual_ul - each) / RESIDUAL.divisor
 
     def _change(self, event: Record) -> None:
         subject_n = event.values["subject_n"]
@@ -512,6 +523,7 @@ class Loop:
     def _restart(self, started: Started) -> None:
         self.mean = self.decision = self.heartbeat = self._members = None
         self.levels.forget()
+        self._levels_ml.clear()
         self.mode = ""
         self._latest_ms = 0
         self._alarms.clear()
