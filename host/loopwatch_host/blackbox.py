@@ -1,7 +1,8 @@
 """The board's black boxes on the laptop: fetched in pieces, checked block by block, kept as a table of samples.
 
 A box is every sample from a minute before an alarm to half a minute after it (see loopwatch.blackbox). One that the
-power has cut is whole up to the cut and says so; a block that is missing or damaged inside is refused.
+power has cut is whole up to the cut and says so; a block that is missing or damaged inside is refused. Whoever watches
+a board fetches them by itself (box_keeper): then store.Log.boxes() lists them, and kept() reads one.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import base64
 import binascii
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from loopwatch.blackbox import BLOCK_N, HEAD_N, SAMPLE_N, TIME_MASK
 from loopwatch.sample import CHANNEL_N, CHANNELS, STATUS_BITS, STATUS_MASK, usable
@@ -21,9 +23,15 @@ from loopwatch.sample import CHANNEL_N, CHANNELS, STATUS_BITS, STATUS_MASK, usab
 from .board_config import TRIES_N, Ask, persistent
 from .errors import CommandFailed
 from .messages import alarm_name
+from .store import Log
 
 _HEAD = struct.Struct("<2sBB5IBBH")
 _VERSION_N = 1
+
+Told = TypeVar("Told")
+# Yields commands and takes the board's replies, so that it may be held at once or over many passes.
+Dialogue = Generator[str, str, Told]
+Event = tuple[int, int, int]
 
 
 class BoxError(CommandFailed):
@@ -54,6 +62,17 @@ class Box:
     samples: tuple[Sample, ...]
     complete: bool
 
+    @property
+    def words(self) -> str:
+        """What it holds, for people."""
+        before_s = (self.event_ms - self.samples[0].t_ms) / 1000
+        after_s = (self.samples[-1].t_ms - self.event_ms) / 1000
+        cut = "" if self.complete else "; the power has cut it"
+        return (
+            f"black box {self.box_n}: {len(self.samples)} samples, from {before_s:.1f} s before {self.alarm} to"
+            f" {after_s:.1f} s after it{cut}"
+        )
+
     def rows(self) -> list[list[int | str]]:
         """Columns t_ms, the channels, status_bits; empty where a channel had no value."""
         return [
@@ -67,25 +86,82 @@ COLUMNS = ("t_ms", *CHANNELS, "status_bits")
 
 def numbers(ask: Ask) -> list[int]:
     """Which boxes the board has, oldest first."""
-    text = persistent(ask, "BLAC:LIST?")
-    return [int(word) for word in text.split()] if text != "OK" else []
+    return hold(ask, listing())
 
 
 def fetch(ask: Ask, box_n: int) -> Box:
     """Fetch one box whole. Raises BoxError, also when it has nothing that can be used."""
-    size_n, writing = (int(word) for word in persistent(ask, f"BLAC:SIZE? {box_n}").split(","))
-    data = _read(ask, box_n, 0, size_n)
+
+    def whole() -> Dialogue[Box]:
+        size_n, writing = yield from sizing(box_n)
+        box = yield from reading(box_n, size_n, bytearray())
+        if writing and box.complete:
+            raise BoxError(f"box {box_n} was begun anew while it was read: try again")
+        return box
+
+    return hold(ask, whole())
+
+
+def hold(ask: Ask, dialogue: Dialogue[Told]) -> Told:
+    """Hold a dialogue with a board that answers at once."""
+    try:
+        command = next(dialogue)
+        while True:
+            command = dialogue.send(persistent(ask, command))
+    except StopIteration as end:
+        return cast(Told, end.value)
+
+
+def listing() -> Dialogue[list[int]]:
+    """Ask for the numbers of the boxes."""
+    text = yield "BLAC:LIST?"
+    return [int(word) for word in text.split()] if text != "OK" else []
+
+
+def sizing(box_n: int) -> Dialogue[tuple[int, bool]]:
+    """Ask for the bytes of a box, and whether it is being written."""
+    size_n, writing = (yield f"BLAC:SIZE? {box_n}").split(",")
+    return int(size_n), writing == "1"
+
+
+def beginning(box_n: int) -> Dialogue[Event]:
+    """Ask for the event that a box is about, without the rest. Raises BoxError."""
+    piece = yield from _piece(box_n, 0)
+    if len(piece) < HEAD_N:
+        raise BoxError("it has no whole block: the power went before its first one was written")
+    return event_of(piece)
+
+
+def event_of(data: bytes | bytearray) -> Event:
+    """(run_n, event_seq, event_ms) of a box from its first bytes, which tell boxes of one number apart."""
+    head = _HEAD.unpack_from(data)
+    return head[4], head[5], head[6]
+
+
+def reading(box_n: int, size_n: int, data: bytearray) -> Dialogue[Box]:
+    """Ask for a box of this size; what of it is in data already is not asked for again. Raises BoxError.
+
+    data is filled as pieces come, so that a dialogue that was broken off can be begun anew where it ended.
+    """
+    while len(data) < size_n:
+        data += yield from _piece(box_n, len(data), size_n)
     for _ in range(TRIES_N):
         bad = _first_bad(data)
         if bad is None or bad == len(data) // BLOCK_N:
             break
         # Damaged on the way it cannot be; perhaps it was read while it was being written.
         at = bad * BLOCK_N
-        data = data[:at] + _read(ask, box_n, at, BLOCK_N) + data[at + BLOCK_N :]
-    box = parse(data)
-    if writing and box.complete:
-        raise BoxError(f"box {box_n} was begun anew while it was read: try again")
-    return box
+        again = bytearray()
+        while len(again) < BLOCK_N:
+            again += yield from _piece(box_n, at + len(again), at + BLOCK_N)
+        data[at : at + BLOCK_N] = again
+    return parse(bytes(data))
+
+
+def kept(path: Path, box_id: int) -> Box:
+    """The box with this `id` of Log.boxes() in the log at path. Raises StoreError."""
+    with Log(path) as log:
+        return parse(log.box_content(box_id))
 
 
 def parse(data: bytes) -> Box:
@@ -109,7 +185,7 @@ def parse(data: bytes) -> Box:
         for j in range(head[10]):
             samples.append(_sample(block, HEAD_N + j * SAMPLE_N, near_ms))
             near_ms = samples[-1].t_ms
-    if not heads:
+    if not samples:
         raise BoxError("the box has no whole block: the power went before its first one was written")
     _, _, last, box_n, run_n, event_seq, event_ms, _, alarm, _, _ = heads[-1]
     complete = bool(last) and len(data) == len(heads) * BLOCK_N
@@ -122,25 +198,23 @@ def period_ms(samples: Sequence[Sample]) -> int | None:
     return min(steps_ms, default=None)
 
 
-def _read(ask: Ask, box_n: int, at: int, n: int) -> bytes:
-    data = b""
-    while len(data) < n:
-        text = persistent(ask, f"BLAC:READ? {box_n},{at + len(data)}")
-        try:
-            piece = base64.b64decode("" if text == "OK" else text, validate=True)
-        except binascii.Error:
-            raise BoxError(f"the board sent {text[:40]!r}, which is no base64: try again") from None
-        if not piece:
-            raise BoxError(f"box {box_n} ended at byte {at + len(data)} of {at + n}: try again")
-        data += piece
-    return data[:n]
+def _piece(box_n: int, at: int, end: int | None = None) -> Dialogue[bytes]:
+    """Ask for the bytes from at on, at most up to end; there is one at least."""
+    text = yield f"BLAC:READ? {box_n},{at}"
+    try:
+        piece = base64.b64decode("" if text == "OK" else text, validate=True)
+    except binascii.Error:
+        raise BoxError(f"the board sent {text[:40]!r}, which is no base64: try again") from None
+    if not piece:
+        raise BoxError(f"box {box_n} ended at byte {at}{'' if end is None else f' of {end}'}: try again")
+    return piece if end is None else piece[: end - at]
 
 
-def _whole(block: bytes) -> bool:
+def _whole(block: bytes | bytearray) -> bool:
     return block[:2] == b"LB" and zlib.crc32(block[:-4]) == int.from_bytes(block[-4:], "little")
 
 
-def _first_bad(data: bytes) -> int | None:
+def _first_bad(data: bytes | bytearray) -> int | None:
     return next((i for i in range(len(data) // BLOCK_N) if not _whole(data[i * BLOCK_N : (i + 1) * BLOCK_N])), None)
 
 

@@ -104,7 +104,16 @@ class Text:
     at_s: float
 
 
-Message = Record | Gap | Connected | Disconnected | Identified | Started | Earlier | Mismatch | Text
+@dataclass(frozen=True)
+class BlackBox:
+    """What became of a black box that this laptop has fetched (box_keeper): text says it for people."""
+
+    text: str
+    kept: bool
+    at_s: float
+
+
+Message = Record | Gap | Connected | Disconnected | Identified | Started | Earlier | Mismatch | Text | BlackBox
 
 
 @dataclass(frozen=True)

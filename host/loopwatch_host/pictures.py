@@ -18,10 +18,12 @@ from .bench.runner import consume, step_words
 from .bench.scenario import load_scenario
 from .bench.vm import VmTarget
 from .bench.world import World
+from .box_keeper import BoxKeeper
 from .browser import Browser
 from .client import Client
 from .dashboard.app import Dashboard
 from .desk.loop import Loop
+from .desk.orders import Orders
 from .errors import LoopwatchError
 from .messages import Disconnected, Message, Record
 from .store import Store
@@ -31,6 +33,8 @@ from .web.server import Board, listen, make_app, serve
 
 BEGUN_S = 1_790_000_000.0  # the same time of day in every drawing
 STEP_S = 0.5
+QUICK_STEP_S = 0.1  # a black box is fetched with one question a step
+BOX_TIMEOUT_S = 150.0
 SILENT_S = 12.0
 DISCONNECT_TIMEOUT_S = 10.0
 
@@ -50,6 +54,7 @@ class State:
     scenario: str
     at_s: float
     unplugged: bool = False
+    with_box: bool = False  # it goes on until the alarm's black box has come
 
 
 STATES = (
@@ -57,6 +62,7 @@ STATES = (
     State("leak", "demo", 75.5),
     State("fault", "shorted", 78.5),
     State("disconnected", "demo", 38.5, unplugged=True),
+    State("box", "demo", 75.5, with_box=True),
 )
 
 
@@ -75,16 +81,24 @@ class Stage:
             store = opened.enter_context(Store(self.log, "pictures"))
             target = opened.enter_context(VmTarget(World(script)))
             client = Client(target.port, greet=False)
+            self.hands = Orders(client, self.loop)
+            keeper = BoxKeeper(client, store)
             heard = client.subscribe()
             opened.enter_context(client)
-            while self._passed_s < state.at_s:
-                self._passed_s += STEP_S
+            while self._passed_s < state.at_s or (state.with_box and not self.loop.box_n):
+                self._passed_s = round(self._passed_s + (QUICK_STEP_S if state.with_box else STEP_S), 3)
+                if self._passed_s > state.at_s + BOX_TIMEOUT_S:
+                    raise LoopwatchError(f"no black box came by {self._passed_s:g} s of {state.scenario}")
                 target.advance_to(self._passed_s)
                 consume(client, target)
                 while to_come and to_come[0].at_s <= self._passed_s:
                     self.feed.narrate(step_words(to_come.pop(0)))
                 for message in heard.drain():
                     self._take(message, store)
+                    keeper.take(message)
+                self.hands.tick()
+                for news in keeper.tick():
+                    self._take(news, store)
             if state.unplugged:
                 target.stop()
                 last = heard.get(DISCONNECT_TIMEOUT_S)
@@ -103,14 +117,15 @@ class Stage:
         self.feed.show(dated)
 
 
-def terminal_svg(stage: Stage, size: tuple[int, int]) -> str:
-    """The dashboard on a terminal of so many columns and lines, as a drawing that fetches no font."""
+def terminal_svg(stage: Stage, size: tuple[int, int], *keys: str) -> str:
+    """The dashboard on a terminal of so many columns and lines after these keys, as a drawing that fetches no font."""
 
     async def drawn() -> str:
-        dashboard = Dashboard(stage.loop, stage.title, lambda: True, print, print)
+        dashboard = Dashboard(stage.loop, stage.title, lambda: True, stage.hands, stage.log)
         async with dashboard.run_test(size=size) as pilot:
             await pilot.pause()
             dashboard.draw()
+            await pilot.press(*keys)
             await pilot.pause()
             return dashboard.export_screenshot(title="loopwatch run")
 
@@ -130,13 +145,12 @@ def terminal_png(browser: Browser, folder: Path, svg: str, width_px: int) -> byt
 
 
 @contextmanager
-def served(stage: Stage) -> Iterator[str]:
-    """The page of a stage; gives its address."""
+def served(board: Board) -> Iterator[str]:
+    """The page of a board that nothing more comes from; gives its address."""
     ended = threading.Event()
     guard = Guard("127.0.0.1")
     with listen("127.0.0.1", 0) as listening:
-        board = Board("bench", stage.feed, stage.log, lambda name: None, lambda name: None)
-        serving = serve(make_app([board], guard), [stage.feed], listening, lambda: not ended.is_set())
+        serving = serve(make_app([board], guard), [board.feed], listening, lambda: not ended.is_set())
         thread = threading.Thread(target=asyncio.run, args=(serving,))
         thread.start()
         try:
@@ -146,8 +160,10 @@ def served(stage: Stage) -> Iterator[str]:
             thread.join()
 
 
-def page_png(browser: Browser, address: str, size_px: tuple[int, int], scheme: str, scale: float = 1.0) -> bytes:
-    """The page in a window of this size."""
+def page_png(
+    browser: Browser, address: str, size_px: tuple[int, int], scheme: str, scale: float = 1.0, click: str = ""
+) -> bytes:
+    """The page in a window of this size, after a click on what the selector finds."""
     with closing(browser.page()) as page:
         page.size(*size_px, scale, mobile=size_px == PHONE_PX)
         page.prefer(scheme)
@@ -155,6 +171,10 @@ def page_png(browser: Browser, address: str, size_px: tuple[int, int], scheme: s
         page.wait(LOADED, 20.0)
         drawn_n = page.evaluate("loopwatch.charts.drawN")
         page.wait(f"loopwatch.charts.drawN > {drawn_n} + 3", 20.0)
+        if click:
+            page.wait(f"document.querySelector('{click}')", 20.0)
+            page.evaluate(f"document.querySelector('{click}').click()")
+            page.wait("document.querySelectorAll('#box-charts canvas').length > 2", 20.0)
         return page.png()
 
 
@@ -162,18 +182,24 @@ def pictures(browser: Browser, folder: Path, state: State) -> dict[str, Callable
     """Every picture of a state by its file's name, to be drawn when asked for."""
     stage = Stage(folder, state)
 
-    def page(size_px: tuple[int, int], scheme: str, scale: float = 1.0) -> bytes:
-        with served(stage) as address:
-            return page_png(browser, address, size_px, scheme, scale)
+    def page(size_px: tuple[int, int], scheme: str, scale: float = 1.0, click: str = "") -> bytes:
+        with served(Board("bench", stage.feed, stage.log, stage.hands)) as address:
+            return page_png(browser, address, size_px, scheme, scale, click)
 
+    def terminal(size: tuple[int, int], width_px: int, *keys: str) -> bytes:
+        return terminal_png(browser, folder, terminal_svg(stage, size, *keys), width_px)
+
+    if state.with_box:
+        return {
+            "terminal-box.png": lambda: terminal(TERMINAL_SIZE, TERMINAL_WIDTH_PX, "b"),
+            "web-box.png": lambda: page(DESK_PX, "dark", click="[data-box]"),
+        }
     named: dict[str, Callable[[], bytes]] = {
-        f"terminal-{state.name}.png": lambda: terminal_png(
-            browser, folder, terminal_svg(stage, TERMINAL_SIZE), TERMINAL_WIDTH_PX
-        ),
+        f"terminal-{state.name}.png": lambda: terminal(TERMINAL_SIZE, TERMINAL_WIDTH_PX),
         f"web-{state.name}.png": lambda: page(DESK_PX, "dark"),
     }
     if state.name == "leak":
-        named["terminal-narrow.png"] = lambda: terminal_png(browser, folder, terminal_svg(stage, NARROW_SIZE), 640)
+        named["terminal-narrow.png"] = lambda: terminal(NARROW_SIZE, 640)
         named["web-light.png"] = lambda: page(DESK_PX, "light")
         named["web-phone.png"] = lambda: page(PHONE_PX, "light", scale=1.5)
     return named

@@ -4,6 +4,7 @@ It sends lines of wire.Encoder when told to and answers tagged commands by the j
 it keeps. The link itself can be damaged: bytes of any kind, a hang-up, a new port name.
 """
 
+import base64
 import contextlib
 import os
 import pty
@@ -30,6 +31,8 @@ class PtyBoard:
         self.kept_after = 0
         self.run_n = 0
         self.before_seq = 0
+        self.boxes: dict[int, bytes] | None = {}
+        self.writing: set[int] = set()
         self._encoder = wire.Encoder()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -158,6 +161,8 @@ class PtyBoard:
             kept_after = max(int(text[10:]), self.kept_after)
             reply = str(kept_after)
             again = [seq for seq in sorted(self.events) if seq > kept_after]
+        elif text.startswith("BLAC:") and self.boxes is not None:
+            reply = self._of_boxes(*text.replace(",", " ").split())
         elif text.startswith(("STR ", "ALAR:ACK ")):
             reply = "OK"
         else:
@@ -166,3 +171,14 @@ class PtyBoard:
             self._encoder.reply(int(tag), 0, reply)
             lines = bytes(self._encoder.line[: self._encoder.n])
         self.send(lines + b"".join(self.events[seq] for seq in again))
+
+    def _of_boxes(self, what: str, box: str = "0", place: str = "0") -> str:
+        """The answer about the black boxes, by the table of commands of firmware/loopwatch/box_desk.py."""
+        boxes, box_n = self.boxes or {}, int(box)
+        if what == "BLAC:LIST?":
+            return " ".join(str(n) for n in sorted(boxes)) or "OK"
+        if box_n not in boxes:
+            return f'!-222,"Data out of range; no box {box}"'
+        if what == "BLAC:SIZE?":
+            return f"{len(boxes[box_n])},{int(box_n in self.writing)}"
+        return base64.b64encode(boxes[box_n][int(place) : int(place) + 60]).decode() or "OK"

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import statistics
@@ -21,16 +22,45 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from loopwatch import alarms, wire
+from loopwatch.telemetry import BASELINE_SETTLED, PUMP_RUNNING
 from loopwatch_host.dashboard.app import DRAW_LEAST_S, STEP_S, Dashboard
 from loopwatch_host.dashboard.panels import BAR_N, bar
 from loopwatch_host.dashboard.plots import StripChart
 from loopwatch_host.desk.channels import P_STATIC, RESIDUAL
 from loopwatch_host.desk.loop import CLASSES, HISTORY_N, NOTES_N, Loop
+from loopwatch_host.desk.shelf import SPANS_S
 from loopwatch_host.messages import Connected, Disconnected, Gap, Record, Started, event_words
 from loopwatch_host.store import Log
 
 NOW_S = 1_700_000_000.0
+NOTHING: dict[str, dict[str, int | None]] = {row[1]: {field[0]: 0 for field in row[3]} for row in wire.KINDS}
 SIZES = [(60, 20), (60, 24), (80, 24), (100, 30), (120, 40), (200, 60)]
+
+
+class Hand:
+    """What a person has told the board, instead of a cable to one."""
+
+    def __init__(self) -> None:
+        self.acknowledged: list[str] = []
+        self.reset_names: list[str] = []
+        self.shelved: list[tuple[str, int]] = []
+        self.unshelved: list[str] = []
+
+    def acknowledge(self, name: str, by: str = "") -> None:
+        """Note it."""
+        self.acknowledged.append(name)
+
+    def reset(self, name: str, by: str = "") -> None:
+        """Note it."""
+        self.reset_names.append(name)
+
+    def shelve(self, name: str, for_s: int, by: str = "") -> None:
+        """Note it."""
+        self.shelved.append((name, for_s))
+
+    def unshelve(self, name: str, by: str = "") -> None:
+        """Note it."""
+        self.unshelved.append(name)
 
 
 class Desk:
@@ -39,17 +69,16 @@ class Desk:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.loop = Loop(board_time=True, clock_s=lambda: self.now_s)
-        self.acknowledged: list[str] = []
-        self.reset: list[str] = []
+        self.hands = Hand()
+        self.log = Path("no.db")
         self.epoch_n = 1
         self._began_s = 0.0
         self._event_n = 0
 
     def record(self, kind: str, **values: int | None) -> None:
         """The board sends a record now; fields not given are 0."""
-        fields = next(row[3] for row in wire.KINDS if row[1] == kind)
-        given = {**{field[0]: 0 for field in fields}, **values}
-        assert set(given) == {field[0] for field in fields}
+        given = {**NOTHING[kind], **values}
+        assert len(given) == len(NOTHING[kind])
         t_ms = round((self.now_s - self._began_s) * 1000)
         self.loop.show(Record(kind, 1, self.epoch_n, t_ms, NOW_S + self.now_s, given))
 
@@ -86,7 +115,7 @@ class Desk:
         """Show the loop on a terminal of this size and do something there."""
 
         async def sit() -> None:
-            app = Dashboard(self.loop, "bench", lambda: True, self.acknowledged.append, self.reset.append)
+            app = Dashboard(self.loop, "bench", lambda: True, self.hands, self.log)
             async with app.run_test(size=size) as pilot:
                 await pilot.pause()
                 app.draw()
@@ -146,6 +175,15 @@ def test_a_leak_is_on_the_screen_with_its_rate_what_is_lost_and_the_time_left(le
         assert words in screen
 
 
+def test_a_rate_has_its_interval_beneath_it_and_says_when_there_is_none(leaking: Desk) -> None:
+    screen = leaking.screen()
+    assert re.search(r"95 % interval +not known", screen)
+    leaking.second(rate_ul_h=5_200, rate_low_ul_h=4_100, rate_high_ul_h=6_600)
+    screen = leaking.screen()
+    assert re.search(r"leak rate +5\.2 mL/h", screen)
+    assert re.search(r"95 % interval +4\.1 to 6\.6 mL/h", screen)
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_every_terminal_from_60_columns_on_shows_alarm_figures_evidence_and_a_chart(
     leaking: Desk, size: tuple[int, int]
@@ -167,7 +205,7 @@ def test_the_key_a_acknowledges_the_alarm_under_the_cursor(leaking: Desk) -> Non
         await pilot.press("down", "a")
 
     leaking.run((120, 40), act)
-    assert leaking.acknowledged == ["leak", "signal_noisy"]
+    assert leaking.hands.acknowledged == ["leak", "signal_noisy"]
 
 
 def test_a_worse_alarm_takes_the_cursor_that_nobody_has_moved(desk: Desk) -> None:
@@ -180,7 +218,7 @@ def test_a_worse_alarm_takes_the_cursor_that_nobody_has_moved(desk: Desk) -> Non
         await pilot.press("a")
 
     desk.run((120, 40), act)
-    assert desk.acknowledged == ["leak"]
+    assert desk.hands.acknowledged == ["leak"]
 
 
 def test_a_cursor_that_was_moved_stays_on_its_alarm_when_a_worse_one_comes(desk: Desk) -> None:
@@ -195,19 +233,103 @@ def test_a_cursor_that_was_moved_stays_on_its_alarm_when_a_worse_one_comes(desk:
         await pilot.press("a")
 
     desk.run((120, 40), act)
-    assert desk.acknowledged == ["not_commissioned"]
+    assert desk.hands.acknowledged == ["not_commissioned"]
 
 
 def test_the_key_r_resets_only_an_alarm_that_waits_for_it(leaking: Desk) -> None:
     async def act(pilot: Pilot[None], app: Dashboard) -> None:
         await pilot.press("r")
-        assert leaking.reset == []
+        assert leaking.hands.reset_names == []
         leaking.alarm("leak", alarms.LATCH)
         app.draw()
         await pilot.press("r")
 
     leaking.run((120, 40), act)
-    assert leaking.reset == ["leak"]
+    assert leaking.hands.reset_names == ["leak"]
+
+
+def test_the_key_s_asks_for_how_long_and_shelves_the_alarm_under_the_cursor(leaking: Desk) -> None:
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        await pilot.press("s", "2")
+        await pilot.press("s", "escape")
+        await pilot.press("s", "down", "enter")
+
+    leaking.run((120, 40), act)
+    assert leaking.hands.shelved == [("leak", SPANS_S[1]), ("leak", SPANS_S[1])]
+
+
+@pytest.mark.parametrize("name", ["blind", "not_commissioned", "leak_rupture"])
+def test_an_alarm_that_must_stay_in_sight_is_not_shelved(desk: Desk, name: str) -> None:
+    desk.second()
+    desk.alarm(name, alarms.UNACK)
+
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        await pilot.press("s", "1")
+
+    desk.run((120, 40), act)
+    assert desk.hands.shelved == []
+
+
+def test_a_shelved_alarm_stays_in_the_list_with_the_time_that_is_left_and_u_takes_it_back(leaking: Desk) -> None:
+    leaking.alarm("leak", alarms.SHELVED)
+    leaking.second(alarm_bits=1 << alarms.LEAK)
+    assert leaking.loop.question() == "ALAR:DET? leak"
+    leaking.loop.answer("SHELVED,1,876000,3600,0")
+    leaking.second(alarm_bits=1 << alarms.LEAK)
+    leaking.now_s += 1.5
+    screen = leaking.screen()
+    assert "NO ALARM, but leak is shelved" in screen
+    assert "SHELVED 59 min 58 s left" in screen
+
+    async def act(pilot: Pilot[None], app: Dashboard) -> None:
+        await pilot.press("u")
+
+    leaking.run((120, 40), act)
+    assert leaking.hands.unshelved == ["leak"]
+
+
+def test_another_alarm_is_told_while_one_is_shelved(leaking: Desk) -> None:
+    leaking.alarm("leak", alarms.SHELVED)
+    leaking.alarm("pressure_low", alarms.UNACK)
+    assert "ALARM pressure low: not acknowledged" in leaking.loop.verdict()[1]
+
+
+def test_the_chart_of_the_inventory_has_its_baseline_and_names_the_levels_that_alarm(desk: Desk) -> None:
+    for _ in range(60):
+        desk.second(state_bits=PUMP_RUNNING | BASELINE_SETTLED)
+    shown = {level.name: level.at_ml for level in desk.loop.alarm_levels()}
+    assert set(shown) == {"leak", "rupture"}
+    screen = desk.screen((200, 60))
+    nearest = max(shown, key=lambda name: shown[name])
+    assert re.search(rf"{nearest} alarms at +{shown[nearest]:+.2f} mL", screen)
+    for name in shown:
+        assert any(line.count("╌") > 10 and name in line for line in screen.splitlines()), name
+
+
+def test_a_level_that_was_crossed_stays_where_it_was_crossed_until_the_evidence_is_gone(desk: Desk) -> None:
+    settled = {"state_bits": PUMP_RUNNING | BASELINE_SETTLED}
+
+    def level_ml() -> float:
+        return next(level.at_ml for level in desk.loop.alarm_levels() if level.name == "leak")
+
+    desk.second(**settled)
+    first_ml = level_ml()
+    desk.second(residual_ul=-1_000, evidence_leak_permille=600, **settled)
+    crossed_ml = level_ml()
+    assert first_ml < crossed_ml < -1.0
+    for second in range(60):
+        desk.second(residual_ul=-3_000 - 100 * second, evidence_leak_permille=1500 + 50 * second, **settled)
+    assert level_ml() == crossed_ml
+    desk.second(residual_ul=-9_000, **settled)
+    assert level_ml() == pytest.approx(-9.0 + first_ml)
+
+
+def test_nothing_is_said_of_levels_while_what_is_known_is_old(desk: Desk) -> None:
+    for _ in range(60):
+        desk.second(state_bits=PUMP_RUNNING | BASELINE_SETTLED)
+    assert "╌" in desk.screen((200, 60))
+    desk.now_s += 20.0
+    assert "╌" not in desk.screen((200, 60))
 
 
 def test_the_help_names_every_key_and_every_state(leaking: Desk) -> None:
@@ -308,8 +430,10 @@ def test_an_alarm_that_was_raised_before_this_laptop_joined_is_asked_for(desk: D
     for _ in range(3):
         desk.second(alarm_bits=1 << alarms.LEAK)
     assert "state not heard yet" in desk.screen()
-    assert desk.loop.question() == "ALAR:LIST?"
-    desk.loop.take_alarm_list("leak=ACKED not_commissioned=UNACK")
+    assert desk.loop.question() == "ALAR:STAT?"
+    states = ["0"] * alarms.ALARM_N
+    states[alarms.LEAK], states[alarms.NOT_COMMISSIONED] = str(alarms.ACKED), str(alarms.UNACK)
+    desk.loop.answer("".join(states))
     assert [(row.name, row.state) for row in desk.loop.alarm_rows()] == [
         ("leak", "ACKED"),
         ("not_commissioned", "UNACK"),
@@ -359,7 +483,7 @@ def test_what_a_step_raises_ends_the_dashboard_and_is_kept() -> None:
         raise OSError("the disk is full")
 
     async def sit() -> Dashboard:
-        app = Dashboard(Loop(), "bench", step, print, print)
+        app = Dashboard(Loop(), "bench", step, Hand(), Path("no.db"))
         async with app.run_test() as pilot:
             await pilot.pause(0.2)
         return app
@@ -468,7 +592,7 @@ def test_a_terminal_that_is_closed_ends_the_program_and_what_was_heard_is_kept(t
 
 
 def test_run_on_a_terminal_prints_lines_when_no_dashboard_is_wanted(tmp_path: Path) -> None:
-    terminal = Terminal(["--no-ui", "--for", "20", "--speed", "4", "--db", str(tmp_path / "log.db")])
+    terminal = Terminal(["--no-ui", "--for", "8", "--speed", "8", "--db", str(tmp_path / "log.db")])
     assert terminal.end() == 0
     assert b"\x1b[?1049h" not in terminal.seen  # the sequence that takes the whole screen
     assert b" bar" in terminal.seen
@@ -488,7 +612,7 @@ def resident_kb():
 async def sit():
     desk = Desk()
     desk.start()
-    app = Dashboard(desk.loop, "bench", lambda: True, str, str)
+    app = Dashboard(desk.loop, "bench", lambda: True, desk.hands, desk.log)
     async with app.run_test(size=(120, 40)) as pilot:
         for hour in range(8):
             for second in range(3600):
@@ -497,7 +621,7 @@ async def sit():
                 desk.second(p_static_pa=150_000 + second % 89, residual_ul=second % 53)
                 if second % 600 == 0:
                     desk.alarm("leak", 1 if second % 1200 else 0)
-                if second % 60 == 0:
+                if second % 240 == 0:
                     app.draw()
                     await pilot.pause()
             print(resident_kb(), flush=True)

@@ -7,21 +7,26 @@ import shutil
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cut_power import FOR_EVER, power
+from test_blackbox import Board
 from test_cli import _loopwatch
 from test_store import BOARD_ID, NOW_S, _boot, _record
 
 from loopwatch import alarms, sample
+from loopwatch_host import blackbox
 from loopwatch_host.commission import commission, record
 from loopwatch_host.commission import log as logs
 from loopwatch_host.errors import LoopwatchError
 from loopwatch_host.evaluate import family, journey
-from loopwatch_host.report import chart, page
+from loopwatch_host.messages import Identified
+from loopwatch_host.report import chart, curves, page
 from loopwatch_host.store import Log, Store
 
 LEAK = alarms.index_of("leak")
@@ -204,6 +209,37 @@ def test_a_report_that_would_be_too_large_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LoopwatchError, match="take a shorter time"):
         page.write("x" * (page.SIZE_MAX_N + 1), tmp_path / "big.html")
     assert not (tmp_path / "big.html").exists()
+
+
+def test_evidence_is_drawn_by_the_class_of_leak(db: Path) -> None:
+    with Log(db) as log:
+        (evidence,) = [panel for panel in curves.panels(log, 1, 0.0, 120.0) if "evidence" in panel.title]
+    assert [curve.name for curve in evidence.curves] == ["seep", "leak", "rupture"]
+
+
+def test_the_report_of_an_alarm_takes_its_black_box_from_the_log(db: Path, tmp_path: Path) -> None:
+    with power(tmp_path, FOR_EVER):
+        board = Board(tmp_path)
+        board.live(700)
+        board.alarm()
+        board.live(400)
+        content = board.box.read(1, 0, 10**6)
+    box, boot = blackbox.parse(content), _boot().boot
+    assert boot is not None
+    kept = tmp_path / "log.db"
+    with Store(kept, "test", NOW_S) as store:
+        store.add(replace(_boot(), boot=replace(boot, values={**boot.values, "run_n": box.run_n})))
+        store.add(Identified(BOARD_ID, "0.1.0", 1, NOW_S))
+        told = {"event_n": 1, "subject_n": LEAK, "state_n": alarms.UNACK, "priority_n": 1, "run_n": box.run_n}
+        event = _record("event", box.event_seq, box.event_ms, **told)
+        store.add(event)
+        store.keep_box(
+            board_id=BOARD_ID, box_n=1, run_n=box.run_n, event_seq=box.event_seq, event_ms=box.event_ms,
+            alarm=box.alarm, sample_n=len(box.samples), complete=True, fetched_s=event.at_s, content=content,
+        )  # fmt: skip
+    shown = _page("alarm", "--db", kept, "-o", tmp_path / "alarm.html")
+    assert f"{len(box.samples)} samples kept on the board. Time counts from the alarm" in shown.text
+    assert "number 1 of the board, in the log" in shown.text
 
 
 def test_a_week_of_a_session_is_drawn_from_minutes_and_stays_small(tmp_path: Path) -> None:

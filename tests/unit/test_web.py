@@ -14,6 +14,7 @@ from web_page import COMMAND, Served
 
 from loopwatch_host.desk import history
 from loopwatch_host.messages import Identified, Record, Started
+from loopwatch_host.order_book import OrderBook, this_person
 from loopwatch_host.store import FIELDS, Log, Store
 from loopwatch_host.web.server import PAGE
 
@@ -57,7 +58,10 @@ def test_a_request_under_a_foreign_name_is_refused(served: Served) -> None:
     assert BOARD_ID.encode() not in body
 
 
-@pytest.mark.parametrize("path", ["/api/acknowledge", "/api/reset"])
+ORDERS = ["/api/acknowledge", "/api/reset", "/api/shelve", "/api/unshelve"]
+
+
+@pytest.mark.parametrize("path", ORDERS)
 def test_a_post_without_the_token_is_refused(served: Served, path: str) -> None:
     assert served.ask(path, {"alarm": "leak"})[0] == 403
     assert served.ask(path, {"alarm": "leak"}, headers={"X-Loopwatch-Token": "guess"})[0] == 403
@@ -70,7 +74,7 @@ def test_a_post_from_another_origin_is_refused_even_with_the_token(served: Serve
     assert served.ask("/api/acknowledge", {"alarm": "not_commissioned"}, headers=headers)[0] == 403
 
 
-@pytest.mark.parametrize("path", ["/api/acknowledge", "/api/reset"])
+@pytest.mark.parametrize("path", ORDERS)
 def test_nothing_is_changed_by_looking(served: Served, path: str) -> None:
     assert served.ask(path, headers={"X-Loopwatch-Token": served.token()})[0] == 405
 
@@ -83,6 +87,42 @@ def test_an_order_of_the_page_reaches_the_board_and_its_refusal_comes_back(serve
     status, _, body = served.ask("/api/acknowledge", {"alarm": "not_commissioned"}, headers=headers)
     assert status == 409
     assert "nothing to acknowledge" in json.loads(body)["error"]
+
+
+def test_an_alarm_is_shelved_from_the_page_for_its_time_and_who_did_it_is_kept(served: Served) -> None:
+    headers = {"X-Loopwatch-Token": served.token(), "Origin": f"http://{served.host}"}
+    name = {"alarm": "pump_cavitating"}
+    assert served.ask("/api/shelve", {**name, "seconds": 3600}, headers=headers)[0] == 200
+    served.until_alarm("pump_cavitating", "SHELVED")
+    # How long it stays there the board is asked for, a moment later.
+    end_s = time.monotonic() + 30
+    while (left_s := served.alarm("pump_cavitating")["shelf_s"]) is None:
+        assert time.monotonic() < end_s
+    assert 3000 < left_s <= 3600
+    assert served.ask("/api/unshelve", name, headers=headers)[0] == 200
+    served.until_alarm("pump_cavitating", None)
+    assert served.ask("/api/unshelve", name, headers=headers)[0] == 409
+    status, _, body = served.ask("/api/shelve", {"alarm": "blind", "seconds": 60}, headers=headers)
+    assert status == 409
+    assert "must stay in sight" in json.loads(body)["error"]
+    with OrderBook(served.folder / "log.db") as book:
+        while len(kept := [row for row in book.between(0, 1e18) if row["what"].endswith("shelve")]) < 4:
+            assert time.monotonic() < end_s
+    assert [(row["what"], row["name"], row["argument"]) for row in kept] == [
+        ("shelve", "pump_cavitating", "3600"),
+        ("unshelve", "pump_cavitating", None),
+        ("unshelve", "pump_cavitating", None),
+        ("shelve", "blind", "60"),
+    ]
+    assert kept[0]["outcome"] == "OK" and "refused" in kept[3]["outcome"]
+    assert all(row["who"] == f"{this_person()} (page)" for row in kept)
+    assert all(abs(row["at_s"] - time.time()) < 60 for row in kept)
+
+
+@pytest.mark.parametrize("seconds", [None, 0, -5, 86_401, 10.5, "60", True])
+def test_a_time_that_nothing_can_be_shelved_for_is_refused(served: Served, seconds: object) -> None:
+    body = {"alarm": "pump_cavitating", "seconds": seconds}
+    assert served.ask("/api/shelve", body, headers={"X-Loopwatch-Token": served.token()})[0] == 400
 
 
 @pytest.mark.parametrize(("body", "status"), [({"alarm": "nosuch"}, 404), ({"alarm": 3}, 404), ({}, 400), ([], 400)])

@@ -134,7 +134,51 @@ def test_a_leak_appears_and_acknowledging_it_reaches_the_board(page: Page, serve
     page.evaluate(f"{LEAK}.querySelector('[data-order=acknowledge]').click()")
     page.wait(f"{LEAK}?.dataset.state === 'ACKED'", LIVE_TIMEOUT_S)
     served.until_alarm("leak", "ACKED")
-    assert page.evaluate(f"{LEAK}.querySelector('[data-order]') === null")
+    assert page.evaluate(f"{LEAK}.querySelector('[data-order=acknowledge]') === null")
+
+
+def test_the_inventory_has_its_baseline_and_the_levels_that_alarm_in_sight(page: Page) -> None:
+    page.wait("loopwatch.charts.levels.length === 2", LIVE_TIMEOUT_S)
+    page.wait("document.getElementById('leak').textContent.includes('alarms at')", 5.0)
+    low, high, levels = page.evaluate("""
+      (() => {
+        const { charts } = window.loopwatch;
+        charts.draw();
+        const { min, max } = charts.plots.find((plot) => plot.chart.name === 'residual').scales.y;
+        return [min, max, charts.levels.map((level) => level.at_ml)];
+      })()
+    """)
+    assert low <= 0 <= high
+    assert low <= levels[0] <= high
+
+
+def test_an_alarm_is_shelved_from_its_list_and_taken_back(page: Page, served: Served) -> None:
+    page.wait(f"{LEAK}?.querySelector('select') !== null", LIVE_TIMEOUT_S)
+    page.evaluate(f"""
+      (() => {{
+        const choice = {LEAK}.querySelector('select');
+        choice.value = '3600';
+        choice.dispatchEvent(new Event('change'));
+      }})()
+    """)
+    page.wait(f"{LEAK}?.dataset.state === 'SHELVED'", LIVE_TIMEOUT_S)
+    page.wait(f"/(59 min|1 h) left/.test({LEAK}.textContent)", LIVE_TIMEOUT_S)
+    assert "leak is shelved" in page.evaluate("document.getElementById('verdict').textContent")
+    page.evaluate(f"{LEAK}.querySelector('[data-order=unshelve]').click()")
+    page.wait(f"{LEAK} === null || {LEAK}.dataset.state !== 'SHELVED'", LIVE_TIMEOUT_S)
+    served.until_alarm("leak", "UNACK")
+
+
+@pytest.mark.timeout(150)
+def test_the_black_box_of_an_alarm_comes_by_itself_and_opens_with_its_moment_and_a_table(page: Page) -> None:
+    page.wait("document.querySelector('[data-box]') !== null", 100.0)
+    page.evaluate("document.querySelector('[data-box]').click()")
+    page.wait("document.querySelectorAll('#box canvas').length === 3", 10.0)
+    assert "samples, from" in page.evaluate("document.getElementById('box-words').textContent")
+    link = "document.getElementById('box-csv').href"
+    assert page.evaluate(f"fetch({link}).then((answer) => answer.text())").count("\n") > 500
+    page.evaluate("document.getElementById('box-close').click()")
+    page.wait("!document.getElementById('box').open && !document.querySelector('#box canvas')", 5.0)
 
 
 class Elsewhere(BaseHTTPRequestHandler):

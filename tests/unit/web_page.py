@@ -73,10 +73,14 @@ class Served:
         state: dict[str, Any] = json.loads(line.removeprefix(b"data: "))["state"]
         return state
 
-    def until_alarm(self, name: str, state: str, timeout_s: float = 30.0) -> None:
-        """Wait until the board's alarm of this name is in this state."""
+    def alarm(self, name: str) -> dict[str, Any]:
+        """An alarm as the page has it now; empty when it is normal."""
+        return next((row for row in self.state()["alarms"] if row["name"] == name), {})
+
+    def until_alarm(self, name: str, state: str | None, timeout_s: float = 30.0) -> None:
+        """Wait until the board's alarm of this name is in this state; None is the normal one."""
         end_s = time.monotonic() + timeout_s
-        while (name, state) not in [(row["name"], row["state"]) for row in self.state()["alarms"]]:
+        while self.alarm(name).get("state") != state:
             assert time.monotonic() < end_s, self.state()["alarms"]
             time.sleep(0.1)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from .. import export as room
+from .. import support
 from ..errors import UsageError
 from ..store import TABLES, Log, default_path
 from . import output
@@ -23,17 +24,33 @@ class Format(str, Enum):
 
 
 def export(
-    to: Path = typer.Argument(metavar="OUT", help="A table, .csv or .parquet; or a new folder for a whole session."),
+    to: Path = typer.Argument(
+        metavar="OUT", help="A table, .csv or .parquet; a new folder for a whole session; a .zip for support."
+    ),
     what: What | None = typer.Option(None, help="Which records: samples by default for a table, all for a folder."),
     session: int | None = typer.Option(None, min=1, help="Which session; the latest by default."),
     from_text: str | None = typer.Option(None, "--from", help="Seconds from its first record, or a local time."),
     to_text: str | None = typer.Option(None, "--to", help="Seconds from its first record, or a local time."),
+    port: str | None = typer.Option(
+        None, help="For a .zip: the board whose configuration goes with it; found by itself."
+    ),
     form: Format = typer.Option(Format.PARQUET, "--format", help="For a folder: the form of its tables."),
     db: Path | None = typer.Option(None, help="The log to read; the user's by default."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document."),
 ) -> None:
-    """Write a session of the log to files: one kind of record as a table, or all of it as a folder."""
+    """Write a session of the log to files: one kind of record as a table, or all of it as a folder.
+
+    A .zip is for whoever helps from afar: the session's last hour, its events, black boxes, orders and raw lines, the
+    versions, and the board's configuration.
+    """
     asked = None if what is None else str(what.value)
+    if to.suffix == ".zip":
+        if what is not None:
+            raise UsageError(f"{to}: a .zip has everything: leave --what out")
+        _support(to, session, from_text, to_text, db or default_path(), port, as_json)
+        return
+    if port is not None:
+        raise UsageError("--port is for a .zip, which takes the board's configuration along")
     is_table = to.suffix in room.SUFFIXES
     if asked == "all" and is_table:
         raise UsageError(f"{to} is one table: give --what one kind of record, or a folder for all of them")
@@ -55,6 +72,23 @@ def export(
         return
     for each in written:
         output.answers().print(f"{each.path}: {each.rows} rows", markup=False)
+
+
+def _support(
+    to: Path, session: int | None, from_text: str | None, to_text: str | None, db: Path, port: str | None, as_json: bool
+) -> None:
+    with Log(db) as kept:
+        session_id = kept.session_id(session)
+        first_s = kept.first_s(session_id)
+        from_s, to_s = seconds_from(from_text, first_s), seconds_from(to_text, first_s)
+        about = support.bundle(kept, session_id, to, from_s, to_s, lambda: support.configuration(port))
+    if as_json:
+        output.document({"file": str(to), "bytes": to.stat().st_size, **about})
+        return
+    console = output.answers()
+    console.print(f"{to}: {to.stat().st_size / 1e6:.1f} MB of session {session_id}", markup=False)
+    for name, why in about["missing"].items():
+        console.print(f"without {name}: {why}", markup=False, style="yellow")
 
 
 def bring_in(

@@ -8,7 +8,7 @@ import typer
 from .. import ports
 from ..desk.loop import Loop
 from ..monitor import LineView
-from . import output
+from . import keeping, output
 from .screen import show_dashboard
 from .sitting import at_board
 from .watch import until_ended
@@ -22,6 +22,10 @@ def monitor(
     for_s: float | None = typer.Option(None, "--for", min=0.1, help="Stop after so many seconds."),
     no_ui: bool = typer.Option(False, "--no-ui", help="Plain lines, no dashboard."),
     db: Path | None = typer.Option(None, help="The log to write; the user's by default."),
+    keep_days: float | None = keeping.KEEP_DAYS,
+    keep_size_mb: float | None = keeping.KEEP_SIZE,
+    raw_file_mb: float | None = keeping.RAW_FILE_SIZE,
+    raw_file_hours: float | None = keeping.RAW_FILE_HOURS,
     notify: list[str] = typer.Option(
         [],
         "--notify",
@@ -36,7 +40,8 @@ def monitor(
     console = output.answers()
     loop = Loop() if output.has_screen() and not no_ui and not as_json else None
     view = loop or (None if as_json else LineView(console))
-    with at_board(device, db, view, for_s) as sitting, until_ended() as ended:
+    kept = keeping.given(keep_days, keep_size_mb, raw_file_mb, raw_file_hours)
+    with at_board(device, db, view, for_s, kept) as sitting, until_ended() as ended:
         sitting.watch.notifier = notifier
         if loop:
             show_dashboard(sitting, loop, device, ended)

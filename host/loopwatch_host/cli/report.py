@@ -42,7 +42,9 @@ def run(
 def alarm(
     session: int | None = SESSION,
     seq: int | None = typer.Option(None, min=1, help="The event's number; the first leak by default, else the worst."),
-    blackbox: Path | None = typer.Option(None, help="The board's black box of it, a sample CSV."),
+    blackbox: Path | None = typer.Option(
+        None, help="The board's black box of it, a sample CSV; the one in the log by default."
+    ),
     to: Path | None = TO,
     db: Path | None = DB,
     as_json: bool = AS_JSON,

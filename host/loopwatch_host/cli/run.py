@@ -8,7 +8,7 @@ from ..bench.scenario import load_scenario
 from ..bench.target import PACE_STEP_S
 from ..desk.loop import Loop
 from ..monitor import LineView
-from . import output
+from . import keeping, output
 from .screen import show_dashboard
 from .sitting import at_bench
 from .watch import until_ended
@@ -22,6 +22,7 @@ def run(
     seed: int | None = typer.Option(None, min=0, help="Seed of everything random; the scenario's own by default."),
     target: str = typer.Option("vm", help="What runs the firmware: vm or pico."),
     db: Path | None = typer.Option(None, help="The log to write; the user's by default."),
+    keep_days: float | None = keeping.KEEP_DAYS,
     as_json: bool = typer.Option(False, "--json", help="Nothing but one JSON document, at the end."),
 ) -> None:
     """Run the firmware on a simulated loop and watch it, until --for, q or Ctrl-C."""
@@ -30,7 +31,8 @@ def run(
     title = f"{script.name}: {script.title}"
     loop = Loop(board_time=True) if output.has_screen() and not no_ui and not as_json else None
     view = loop or (None if as_json else LineView(console, board_time=speed != 1.0))
-    with at_bench(script, target, seed, speed, db, view, for_s) as sitting, until_ended() as ended:
+    kept = keeping.given(keep_days)
+    with at_bench(script, target, seed, speed, db, view, for_s, kept) as sitting, until_ended() as ended:
         if loop:
             show_dashboard(sitting, loop, title, ended)
         else:

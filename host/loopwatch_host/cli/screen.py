@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..desk.loop import Loop
 from ..desk.orders import Orders
+from ..order_book import OrderBook
 from .sitting import Sitting
 
 PARTING_S = 3.0
@@ -14,10 +15,13 @@ LOOK_EVERY_S = 0.2
 
 def show_dashboard(sitting: Sitting, loop: Loop, title: str, ended: Callable[[], bool]) -> None:
     """Let a person watch until q or the end of the sitting; raises what its steps raise."""
+    with OrderBook(sitting.store.path) as book:
+        _show(sitting, loop, title, ended, Orders(sitting.client, loop, book))
+
+
+def _show(sitting: Sitting, loop: Loop, title: str, ended: Callable[[], bool], orders: Orders) -> None:
     # Loading textual takes half a second, which no other command should pay.
     from ..dashboard.app import Dashboard
-
-    orders = Orders(sitting.client, loop)
 
     def step() -> bool:
         sitting.step()
@@ -25,7 +29,7 @@ def show_dashboard(sitting: Sitting, loop: Loop, title: str, ended: Callable[[],
         orders.tick()
         return not ended() and not sitting.over
 
-    dashboard = Dashboard(loop, title, step, orders.acknowledge, orders.reset)
+    dashboard = Dashboard(loop, title, step, orders, sitting.store.path)
     left = threading.Event()
     threading.Thread(target=_leave_a_dead_terminal, args=(ended, left), daemon=True).start()
     try:

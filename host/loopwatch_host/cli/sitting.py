@@ -6,7 +6,7 @@ asks of the bench. It does not wait, so a face may call it from its own loop; `o
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,16 @@ from ..bench.runner import Observed, PowerSwitch, Truth, consume, give_commands,
 from ..bench.scenario import Scenario
 from ..bench.target import VirtualTarget
 from ..bench.world import World
+from ..box_keeper import BoxKeeper
 from ..client import Client
 from ..messages import is_leak
 from ..store import Store, default_path
 from ..store.capture import Capture, folder_of
+from ..store.retention import remember, settled
 from . import output
 from .watch import View, Watch
+
+NOTHING_SET: Mapping[str, float] = {}
 
 
 class Sitting:
@@ -119,16 +123,22 @@ class VirtualSitting(Sitting):
 
 
 @contextmanager
-def at_board(port: str, db: Path | None, view: View | None, for_s: float | None = None) -> Iterator[Sitting]:
-    """Watch the board behind a port; one that goes away is waited for."""
+def at_board(
+    port: str, db: Path | None, view: View | None, for_s: float | None = None, kept: Mapping[str, float] = NOTHING_SET
+) -> Iterator[Sitting]:
+    """Watch the board behind a port; one that goes away is waited for. kept: how long what is kept, see retention."""
+    log = db or default_path()
+    retention = settled(log, kept)
     with ExitStack() as opened:
-        raw = opened.enter_context(Capture(folder_of(db or default_path()), port))
+        raw = opened.enter_context(Capture(folder_of(log), port, retention.limits))
         client = Client(port, capture=raw.take)
         heard = client.subscribe()
         # The port first: without a board no session is begun.
         opened.enter_context(client)
-        store = opened.enter_context(Store(db or default_path(), port))
+        store = opened.enter_context(Store(log, port, keep=retention.keep))
+        remember(log, kept)
         watch = Watch(heard, store, view, Observed(lambda: [0.0]))
+        watch.boxes = BoxKeeper(client, store)
         yield Sitting(client, store, watch, for_s)
         if raw.error:
             output.notes().print(raw.error, style="yellow", markup=False)
@@ -137,16 +147,21 @@ def at_board(port: str, db: Path | None, view: View | None, for_s: float | None 
 @contextmanager
 def at_bench(
     script: Scenario, kind: str, seed: int | None, speed: float, db: Path | None, view: View | None,
-    for_s: float | None = None,
+    for_s: float | None = None, kept: Mapping[str, float] = NOTHING_SET,
 ) -> Iterator[VirtualSitting]:  # fmt: skip
     """Watch a virtual board of this kind (vm, pico) in a scenario's world, paced to speed seconds in one second."""
     world = World(script, seed)
+    log = db or default_path()
+    retention = settled(log, kept)
     with ExitStack() as opened:
         scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="loopwatch-run-")))
         virtual = opened.enter_context(make_target(kind, world, scratch))
-        store = opened.enter_context(Store(db or default_path(), f"{kind} {script.name} seed {world.seed}"))
+        source = f"{kind} {script.name} seed {world.seed}"
+        store = opened.enter_context(Store(log, source, keep=retention.keep))
+        remember(log, kept)
         client = Client(virtual.port, greet=False)
         watch = Watch(client.subscribe(), store, view, Observed(lambda: starts_s(virtual)))
+        watch.boxes = BoxKeeper(client, store)
         opened.enter_context(client)
         give_commands(world, virtual, client)
         sitting = VirtualSitting(client, store, watch, for_s, world, virtual, kind, view)

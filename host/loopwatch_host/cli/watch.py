@@ -18,6 +18,7 @@ from ..messages import Message
 from ..store import Store
 
 if TYPE_CHECKING:
+    from ..box_keeper import BoxKeeper
     from ..notify import Notifier
 
 
@@ -39,11 +40,15 @@ class View(Protocol):
 
 
 class Watch:
-    """One sitting in front of a board. view is None when nothing is to be printed. notifier: who else is told."""
+    """One sitting in front of a board. view is None when nothing is to be printed. notifier: who else is told.
+
+    boxes: who fetches the board's black boxes, and when nobody does None.
+    """
 
     def __init__(self, heard: Subscription, store: Store, view: View | None, observed: Observed) -> None:
         self.observed = observed
         self.notifier: Notifier | None = None
+        self.boxes: BoxKeeper | None = None
         self._heard = heard
         self._store = store
         self._view = view
@@ -62,8 +67,14 @@ class Watch:
                 self._view.show(each)
             if self.notifier:
                 self.notifier.take(each)
+            if self.boxes:
+                self.boxes.take(each)
         if self.notifier:
             self.notifier.tick()
+        if self.boxes:
+            for news in self.boxes.tick():
+                if self._view:
+                    self._view.show(news)
         self._store.tick()
         if self._view:
             self._view.tick()
@@ -78,6 +89,7 @@ class Watch:
             "gaps": dict(sorted(self.observed.gaps.items())),
             "bad_lines": client.bad_n,
             "late": self.observed.late_n,
+            "black_boxes": self.boxes.kept_n if self.boxes else 0,
             "db": str(self._store.path),
             "session": self._store.session_id,
             "wall_s": round(time.monotonic() - self._begun_s, 3),
@@ -91,6 +103,8 @@ class Watch:
         words.append(f"{lost_n} records lost" if lost_n else "none lost")
         words += [f"{report['bad_lines']} damaged lines"] if report["bad_lines"] else []
         words += [f"{report['late']} late"] if report["late"] else []
+        box_n = report["black_boxes"]
+        words += [f"{box_n} black box{'es' if box_n > 1 else ''}"] if box_n else []
         console.print(f"\n{', '.join(words)}; kept in {report['db']} as session {report['session']}", markup=False)
         if self._view:
             for line in self._view.alarm_lines:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from ..bench.scenario import load_scenario
 from ..desk.loop import Loop
 from ..desk.orders import Orders
 from ..errors import UsageError
+from ..order_book import OrderBook
 from ..store import default_path
-from . import output
+from . import keeping, output
 from .sitting import Sitting, at_bench, at_board
 from .watch import View, until_ended
 
@@ -35,6 +37,10 @@ def web(
     speed: float = typer.Option(1.0, min=1.0, max=100.0, help="For vm and pico: the loop's seconds in one second."),
     seed: int | None = typer.Option(None, min=0, help="For vm and pico: seed of everything random."),
     db: Path | None = typer.Option(None, help="The log to write; the user's by default."),
+    keep_days: float | None = keeping.KEEP_DAYS,
+    keep_size_mb: float | None = keeping.KEEP_SIZE,
+    raw_file_mb: float | None = keeping.RAW_FILE_SIZE,
+    raw_file_hours: float | None = keeping.RAW_FILE_HOURS,
     as_json: bool = typer.Option(False, "--json", help="Say the address as one JSON document, as soon as it answers."),
 ) -> None:
     """Show a board, or several side by side, as a web page, until --for or Ctrl-C; it needs no network."""
@@ -48,6 +54,7 @@ def web(
             f"{host} can be reached by other machines: add --allow-network if that is wanted; they then need the"
             " printed address with its token"
         )
+    kept = keeping.given(keep_days, keep_size_mb, raw_file_mb, raw_file_hours)
     guard = Guard(host)
     kinds = targets or ["vm" if scenario else "serial"]
     real = [kind for kind in kinds if kind not in VIRTUAL_KINDS]
@@ -58,7 +65,7 @@ def web(
         listening = opened.enter_context(listen(host, port))
         seeds = [None if seed is None and len(kinds) == 1 else (seed or 1) + i for i in range(len(kinds))]
         sittings = [
-            opened.enter_context(_sitting(kind, scenario, speed, each, _log_of(db, kind, place), feed, for_s))
+            opened.enter_context(_sitting(kind, scenario, speed, each, _log_of(db, kind, place), feed, for_s, kept))
             for place, (kind, each, feed) in enumerate(zip(kinds, seeds, feeds, strict=True), 1)
         ]
         ended = opened.enter_context(until_ended())
@@ -71,7 +78,10 @@ def web(
             print(json.dumps({**said, "session": ids[0], "sessions": ids}), flush=True)
         else:
             output.answers().print(f"open {shown} in a browser; Ctrl-C ends it", markup=False)
-        orders = [Orders(sitting.client, feed.loop) for sitting, feed in zip(sittings, feeds, strict=True)]
+        books = [opened.enter_context(OrderBook(sitting.store.path)) for sitting in sittings]
+        orders = [
+            Orders(sitting.client, feed.loop, book) for sitting, feed, book in zip(sittings, feeds, books, strict=True)
+        ]
 
         def step() -> bool:
             for sitting, feed, order in zip(sittings, feeds, orders, strict=True):
@@ -81,7 +91,7 @@ def web(
             return not ended() and not any(sitting.over for sitting in sittings)
 
         boards = [
-            Board(kind, feed, sitting.store.path, order.acknowledge, order.reset)
+            Board(kind, feed, sitting.store.path, order)
             for kind, feed, sitting, order in zip(kinds, feeds, sittings, orders, strict=True)
         ]
         asyncio.run(serve(make_app(boards, guard), feeds, listening, step))
@@ -100,10 +110,10 @@ def _log_of(db: Path | None, kind: str, place: int) -> Path | None:
 
 def _sitting(
     kind: str, scenario: str | None, speed: float, seed: int | None, db: Path | None, view: View,
-    for_s: float | None,
+    for_s: float | None, kept: Mapping[str, float],
 ) -> AbstractContextManager[Sitting]:  # fmt: skip
     if kind == "serial" or kind.startswith("serial:"):
         if scenario:
             raise UsageError("a scenario is for a virtual board: --target vm or pico")
-        return at_board(kind.partition(":")[2] or ports.the_board().device, db, view, for_s)
-    return at_bench(load_scenario(scenario or "demo"), kind, seed, speed, db, view, for_s)
+        return at_board(kind.partition(":")[2] or ports.the_board().device, db, view, for_s, kept)
+    return at_bench(load_scenario(scenario or "demo"), kind, seed, speed, db, view, for_s, kept)

@@ -18,15 +18,17 @@ from textual.widgets import Footer
 
 from ..desk.channels import CHARTS
 from ..desk.loop import AlarmRow, Loop
+from ..desk.orders import Hands
+from .boxes import Boxes
 from .help import Help
 from .panels import Alarms, Evidence, Figures, Health, Notes, Status
-from .plots import StripChart
+from .plots import CHART_LINES_N, StripChart
+from .shelf import Shelf
 from .style import THEME
 
 STEP_S = 0.05
 DRAW_LEAST_S = 0.1
 SPANS_S = (120.0, 600.0, 3600.0)
-CHART_LINES_N = 9  # of a chart that can be read
 NARROW_N = 100
 TWO_COLUMNS_N = 150
 SHORT_N = 34
@@ -36,7 +38,7 @@ class Dashboard(App[None]):
     """Shows a loop until q, or until step() says that it is over.
 
     step takes what has come and returns False when it is over; what it raises ends the dashboard and is in `failure`.
-    acknowledge and reset get the name of an alarm.
+    hands carry what a person tells the board; log is the file that it is kept in.
     """
 
     CSS_PATH = Path(__file__).parent / "dashboard.tcss"
@@ -47,8 +49,11 @@ class Dashboard(App[None]):
     BINDINGS: ClassVar = [
         Binding("a", "acknowledge", "acknowledge"),
         Binding("r", "reset", "reset"),
+        Binding("s", "shelve", "shelve"),
+        Binding("u", "unshelve", "unshelve", show=False),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("q", "quit", "quit"),
+        Binding("b", "boxes", "boxes"),
         Binding("p", "next_chart", "chart"),
         Binding("plus,equals_sign", "span(-1)", "span", key_display="+ -"),
         Binding("minus", "span(1)", show=False),
@@ -60,16 +65,16 @@ class Dashboard(App[None]):
         loop: Loop,
         title: str,
         step: Callable[[], bool],
-        acknowledge: Callable[[str], object],
-        reset: Callable[[str], object],
+        hands: Hands,
+        log: Path,
     ) -> None:
         super().__init__()
         self.failure: BaseException | None = None
         self.loop = loop
         self._source = title
         self._step = step
-        self._acknowledge = acknowledge
-        self._reset = reset
+        self._hands = hands
+        self._kept_in = log
         self._drawn: tuple[object, ...] = ()
         self._drawn_s = 0.0
         self._span_n = 0
@@ -122,7 +127,7 @@ class Dashboard(App[None]):
         """A person has seen the chosen alarm."""
         row = self._chosen()
         if row and row.acknowledgeable:
-            self._acknowledge(row.name)
+            self._hands.acknowledge(row.name)
             self.query_one(Alarms).dealt_with()
         elif row:
             self.notify(f"{row.title}: {row.words}; nothing to acknowledge", timeout=4)
@@ -131,11 +136,37 @@ class Dashboard(App[None]):
         """A person ends the chosen alarm."""
         row = self._chosen()
         if row and row.resettable:
-            self._reset(row.name)
+            self._hands.reset(row.name)
             self.query_one(Alarms).dealt_with()
         elif row:
             words = "acknowledge it first" if row.acknowledgeable else "a reset works once its cause is gone"
             self.notify(f"{row.title}: {row.words}; {words}", timeout=4)
+
+    def action_shelve(self) -> None:
+        """Ask for how long the chosen alarm is to be left alone."""
+        row = self._chosen()
+        if row is None:
+            return
+        if not (row.shelvable or row.unshelvable):
+            words = "is covered already" if row.covered else "must stay in sight"
+            self.notify(f"{row.title} {words}; nothing to shelve", timeout=4)
+            return
+
+        def chosen(for_s: int | None) -> None:
+            if for_s:
+                self._hands.shelve(row.name, for_s)
+                self.query_one(Alarms).dealt_with()
+
+        self.push_screen(Shelf(row), chosen)
+
+    def action_unshelve(self) -> None:
+        """Take the chosen alarm from the shelf."""
+        row = self._chosen()
+        if row and row.unshelvable:
+            self._hands.unshelve(row.name)
+            self.query_one(Alarms).dealt_with()
+        elif row:
+            self.notify(f"{row.title} is not shelved", timeout=4)
 
     def action_next_chart(self) -> None:
         """Begin with the next chart."""
@@ -146,6 +177,10 @@ class Dashboard(App[None]):
         """Show a shorter or longer time."""
         self._span_n = max(0, min(len(SPANS_S) - 1, self._span_n + by))
         self.draw()
+
+    def action_boxes(self) -> None:
+        """Show the black boxes."""
+        self.push_screen(Boxes(self.loop, self._source, self._kept_in))
 
     def action_help(self) -> None:
         """Show the keys."""

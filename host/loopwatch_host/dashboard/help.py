@@ -15,7 +15,10 @@ from ..desk.loop import STATE_MARKS, STATE_WORDS
 KEYS = (
     ("a", "acknowledge the alarm under the cursor: a person has seen it"),
     ("r", "reset it: ends a latched alarm whose cause is gone"),
+    ("s", "shelve it: nobody is told for a time; it is still judged and logged, and trips what it trips"),
+    ("u", "take it from the shelf"),
     ("↑ ↓", "move the cursor in the list of alarms"),
+    ("b", "black boxes: every sample from a minute before an alarm to half a minute after it"),
     ("p", "next chart, where they do not all fit"),
     ("+ -", "shorter or longer charts: 2 min, 10 min, 1 h"),
     ("?", "this help"),
@@ -46,4 +49,7 @@ def _help() -> Table:
     grid.add_row("", "")
     grid.add_row(Text("( ) old", "bold"), "the board is silent: this is how it was")
     grid.add_row(Text("│", "bold"), "a detector's threshold: evidence beyond it is a leak alarm")
+    grid.add_row(
+        Text("╌ leak", "bold"), "in the inventory's chart: so much lost at once is that alarm, on a loop at rest"
+    )
     return grid

@@ -9,11 +9,12 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from ..desk.loop import AlarmRow, Loop, Reading
-from ..desk.words import duration_words
+from ..desk.words import age_words, duration_words
 from .style import FAINT, FAULT, GOOD, GRADE_STYLES, PRIORITY_STYLES, STATE_STYLES, URGENT
 
 BAR_N = 20
 TWO_COLUMNS_N = 54  # of a panel that is wide enough for figures side by side
+STATES_N = 48  # of a list of alarms that has room for the name of a state beside its words
 EVIDENCE_FULL = 1.25  # a bar's end, in thresholds
 
 
@@ -42,11 +43,10 @@ class Figures(Static):
 
     def draw(self, loop: Loop) -> None:
         """Draw the figures of the latest second."""
-        rows = [_reading(reading, loop) for reading in loop.readings()]
-        rows = rows or [("measured", Text("starting", FAULT))]
-        rows.append(("inventory", _aged(Text(loop.residual_words()), loop)))
-        for label, figure in loop.leak_figures():
+        rows = [("inventory", _aged(Text(loop.residual_words(), "bold"), loop))]
+        for label, figure in (loop.nearest_level(), *loop.leak_figures()):
             rows.append((label, Text(figure, FAINT) if figure == "–" else _aged(Text(figure, "bold"), loop)))
+        rows += [_reading(reading, loop) for reading in loop.readings()] or [("measured", Text("starting", FAULT))]
         pairs_n = 2 if self.size.width >= TWO_COLUMNS_N else 1
         high_n = -(-len(rows) // pairs_n)
         grid = Table.grid(padding=(0, 1), expand=True)
@@ -82,7 +82,9 @@ class Evidence(Static):
         for name, part in loop.evidence():
             line = Text(f"{name:<8}", no_wrap=True, overflow="crop")
             if part is None or loop.stale:
-                lines.append(line.append("old" if part is not None else "not known", FAULT))
+                unsure = loop.stale or loop.decided("residual_ul") is None
+                words = "old" if part is not None else loop.unwatched_words()
+                lines.append(line.append(words, FAULT if unsure else FAINT))
                 continue
             style = URGENT.split(" on ")[-1] if part >= 1 else "#e69f00" if part >= 0.5 else GOOD
             line.append_text(bar(part, style))
@@ -143,7 +145,7 @@ class Alarms(OptionList):
         """Draw the list."""
         chosen = self.chosen if self._moved else None
         self._rows = loop.alarm_rows()
-        drawn = [_alarm_line(row, loop) for row in self._rows] or [Text("no alarms", FAINT)]
+        drawn = [_alarm_line(row, loop, self.size.width) for row in self._rows] or [Text("no alarms", FAINT)]
         if drawn == self._drawn:
             return
         self._drawn = drawn
@@ -154,15 +156,20 @@ class Alarms(OptionList):
             self.highlighted = names.index(chosen.name) if chosen and chosen.name in names else 0
 
 
-def _alarm_line(row: AlarmRow, loop: Loop) -> Text:
+def _alarm_line(row: AlarmRow, loop: Loop, width_n: int) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     style = PRIORITY_STYLES.get(row.priority_n, FAULT) if row.acknowledgeable else STATE_STYLES.get(row.state, "")
     line.append(f" {row.mark} {row.title} ", style)
-    line.append(f" {row.words}", STATE_STYLES.get(row.state, ""))
+    if width_n >= STATES_N or row.covered:
+        line.append(f" {row.state or '?'}", "bold" if row.acknowledgeable else "")
+    if not row.covered:
+        line.append(f" {row.words}", STATE_STYLES.get(row.state, ""))
+    if row.shelf_end_s is not None:
+        line.append(f" {duration_words(max(0.0, row.shelf_end_s - loop.now_s))} left")
     if row.value_words:
         line.append(f"  {row.value_words}")
     if row.since_s is not None:
-        line.append(f"  {duration_words(max(0.0, loop.now_s - row.since_s))}", FAINT)
+        line.append(f"  {age_words(max(0.0, loop.now_s - row.since_s))}", FAINT)
     return line
 
 

@@ -16,6 +16,7 @@ from loopwatch.telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNN
 
 from ..messages import (
     NE107_NAMES,
+    BlackBox,
     Connected,
     Disconnected,
     Gap,
@@ -24,12 +25,14 @@ from ..messages import (
     Record,
     Started,
     alarm_change,
+    alarm_name,
     channel_status,
     priority_of,
     standing_alarms,
 )
 from . import notes
 from .channels import MEASURED, RESIDUAL, Figure
+from .levels import Levels
 from .notes import Note, notes_of
 from .trace import Run, Trace
 from .words import clock_words, duration_words, interval_words, rate_words, volume_words
@@ -38,6 +41,7 @@ HISTORY_N = 3_600  # rows of one second
 NOTES_N = 200
 ALARM_LINES_N = 1_000
 STALE_AFTER_S = 2.0
+NEAR = 1.5
 OLD_AFTER_MS = 3_000  # a mean that stopped coming while the heartbeat goes on
 
 CLASSES = guard.CLASS_NAMES
@@ -53,8 +57,9 @@ STATE_WORDS = {
     "OOSRV": "out of service",
     "": "state not heard yet",
 }
-STATE_MARKS = {"UNACK": "▲", "ACKED": "●", "RTNUN": "△", "LATCH": "■"}
-STATE_ORDER = ("UNACK", "RTNUN", "", "LATCH", "ACKED")
+STATE_MARKS = {"UNACK": "▲", "ACKED": "●", "RTNUN": "△", "LATCH": "■", "SHELVED": "◌", "SUPPR": "◌", "OOSRV": "◌"}
+COVERED = ("SHELVED", "SUPPR", "OOSRV")
+STATE_ORDER = ("UNACK", "RTNUN", "", "LATCH", "ACKED", *COVERED)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,15 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class AlarmLevel:
+    """The inventory in mL at which a class of leak alarms. near: at most NEAR times as far away as the highest."""
+
+    name: str
+    at_ml: float
+    near: bool
+
+
+@dataclass(frozen=True)
 class AlarmRow:
     """An alarm that is not in the normal state. state is of alarms.STATE_NAMES, '' while it was not heard."""
 
@@ -75,6 +89,7 @@ class AlarmRow:
     priority_n: int
     since_s: float | None
     value: int | None
+    shelf_end_s: float | None = None
 
     @property
     def title(self) -> str:
@@ -90,6 +105,22 @@ class AlarmRow:
     def resettable(self) -> bool:
         """Whether a person may end it now."""
         return self.state == "LATCH"
+
+    @property
+    def shelvable(self) -> bool:
+        """Whether a person may be spared it for a time: not when it must stay in sight, see loopwatch.alarms."""
+        index = alarms.index_of(self.name)
+        return index >= 0 and self.state in ("UNACK", "ACKED", "RTNUN", "LATCH") and not _must_stay(index)
+
+    @property
+    def unshelvable(self) -> bool:
+        """Whether a person may take it from the shelf."""
+        return self.state == "SHELVED"
+
+    @property
+    def covered(self) -> bool:
+        """Whether it is kept from people: judged and logged, but not told."""
+        return self.state in COVERED
 
     @property
     def mark(self) -> str:
@@ -140,6 +171,7 @@ class Loop:
         self.lost: dict[str, int] = {}
         self.connect_n = 0
         self.bad_n = 0
+        self.box_n = 0  # black boxes that have come into the log
         self._clock_s = clock_s
         self._heard_s: float | None = None
         self._sampled_s: float | None = None
@@ -147,8 +179,12 @@ class Loop:
         self._latest_ms = 0
         self._shift_s = 0.0
         self._epoch_n: int | None = None
+        self.levels = Levels()
+        self._members: Record | None = None
+        self._levels_ml: dict[str, float] = {}
         self._alarms: dict[str, AlarmRow] = {}
         self._differs_n = 0
+        self._asked = ""
 
     def show(self, message: Message) -> None:
         """Take one message of the client."""
@@ -166,6 +202,8 @@ class Loop:
             self.board_id, self.firmware = message.board_id, message.firmware
         elif isinstance(message, Started):
             self._restart(message)
+        elif isinstance(message, BlackBox):
+            self.box_n += message.kept
         for note in notes_of(message, self.decision):
             self.note(note)
 
@@ -202,7 +240,8 @@ class Loop:
 
     def verdict(self) -> tuple[str, str]:
         """The loop's state in a few words after its grade: `urgent`, `fault` or `good`. Old news is never good."""
-        standing = [row for row in self.alarm_rows() if row.priority_n < alarms.ADVISORY]
+        rows = [row for row in self.alarm_rows() if row.priority_n < alarms.ADVISORY]
+        standing = [row for row in rows if not row.covered]
         words = f"{standing[0].mark} ALARM {standing[0].title}: {standing[0].words}" if standing else ""
         if len(standing) > 1:
             words += f" and {len(standing) - 1} more"
@@ -218,6 +257,9 @@ class Loop:
             return notes.URGENT if urgent else notes.FAULT, words
         if self.ne107() not in ("good", "maintenance required"):
             return notes.FAULT, f"BOARD: {self.ne107()}"
+        if hidden := [row for row in rows if row.state in ("SHELVED", "OOSRV")]:
+            more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+            return notes.FAULT, f"NO ALARM, but {hidden[0].title} is {hidden[0].words}{more}"
         return notes.GOOD, "✓ NO ALARM"
 
     def stamp(self, at_s: float) -> str:
@@ -258,16 +300,44 @@ class Loop:
         known = [(name, self.decided(f"evidence_{name}_permille")) for name in CLASSES]
         return [(name, None if permille is None else permille / 1000) for name, permille in known]
 
+    def unwatched_words(self) -> str:
+        """Why there is no evidence of a class of leak."""
+        state_bits = self.decided("state_bits")
+        if state_bits is None or state_bits & BLIND or not state_bits & BASELINE_SETTLED:
+            return "not known"
+        return "not known yet" if state_bits & COMMISSIONED else "needs commissioning"
+
     def leak_figures(self) -> list[tuple[str, str]]:
-        """Leak rate, volume lost and time left, as label and words; `–` without evidence of a leak."""
+        """Leak rate with its interval, volume lost and time left, as label and words; `–` without evidence of one."""
         rate_ul_h, lost_ul = self.decided("rate_ul_h"), self.decided("lost_ul")
         interval = interval_words(self.decided("rate_low_ul_h"), self.decided("rate_high_ul_h"))
         left_s = self.decided("time_left_s")
         return [
-            ("leak rate", "–" if rate_ul_h is None else rate_words(rate_ul_h) + (f" ({interval})" if interval else "")),
+            ("leak rate", "–" if rate_ul_h is None else rate_words(rate_ul_h)),
+            ("95 % interval", "–" if rate_ul_h is None else interval or "not known"),
             ("lost", "–" if lost_ul is None or rate_ul_h is None else volume_words(lost_ul)),
             ("time left", "–" if left_s is None else duration_words(left_s)),
         ]
+
+    def alarm_levels(self) -> list[AlarmLevel]:
+        """At which inventory each class of leak alarms, if the coolant goes at once; highest first.
+
+        Only what is known: see levels. Once the evidence is beyond its threshold the level stays where it was crossed.
+        """
+        residual_ul = self.decided(RESIDUAL.field)
+        if residual_ul is None:
+            return []
+        now_ml = residual_ul / RESIDUAL.divisor
+        known = sorted(self._levels_ml.items(), key=lambda level: -level[1])
+        reach_ml = NEAR * max((abs(now_ml - at_ml) for _, at_ml in known[:1]), default=0.0)
+        return [AlarmLevel(name, at_ml, abs(now_ml - at_ml) <= reach_ml) for name, at_ml in known]
+
+    def nearest_level(self) -> tuple[str, str]:
+        """The nearest of alarm_levels() as label and words, or why there is none."""
+        levels = self.alarm_levels()
+        if levels:
+            return f"{levels[0].name} alarms at", f"{levels[0].at_ml:+.2f} mL"
+        return "alarms at", "not known" if self.decided(RESIDUAL.field) is not None else "–"
 
     def ne107(self) -> str:
         """The board's own status, in the words of NE 107."""
@@ -315,18 +385,57 @@ class Loop:
         return self.trace.runs(PLOTTED.index(figure), now_s - span_s, now_s)
 
     def question(self) -> str | None:
-        """A command to ask the board, when what was heard of its alarms is not what its heartbeat counts."""
-        if self._differs_n < 2 or not self.connected:
+        """A command to ask the board for what was not heard: the states of its alarms when they are not what its
+        heartbeat counts, how long an alarm stays on the shelf, its thresholds.
+        """
+        if not self.connected:
             return None
-        self._differs_n = 0
-        return "ALAR:LIST?"
+        shelved = next((row.name for row in self._alarms.values() if row.unshelvable and row.shelf_end_s is None), None)
+        if self._differs_n > 1:
+            self._differs_n = 0
+            self._asked = "ALAR:STAT?"
+        elif shelved:
+            self._asked = f"ALAR:DET? {shelved}"
+        else:
+            self._asked = self.levels.question(self.decision) or ""
+        return self._asked or None
 
-    def take_alarm_list(self, text: str) -> None:
-        """The answer to question(): `name=STATE` of every alarm that is not normal."""
-        states = dict(word.split("=", 1) for word in text.split() if "=" in word)
+    def answer(self, reply: str) -> None:
+        """The board's answer to question(); one that begins with `!` is a refusal."""
+        command, _, name = self._asked.partition(" ")
+        if command == "ALAR:STAT?":
+            self._take_states(reply)
+        elif command == "ALAR:DET?":
+            self._take_detail(name, reply)
+        elif reply.startswith("!"):
+            self.levels.refused()
+        else:
+            self.levels.answer(reply)
+
+    def shelf_changed(self, name: str) -> None:
+        """A person has set this alarm's time on the shelf anew."""
+        if row := self._alarms.get(name):
+            self._alarms[name] = replace(row, shelf_end_s=None)
+
+    def _take_states(self, digits: str) -> None:
+        """A digit per alarm of the table: its state's place."""
+        if not digits.isdigit():
+            return
+        states = {
+            alarm_name(index): alarms.STATE_NAMES[int(digit)]
+            for index, digit in enumerate(digits)
+            if 0 < int(digit) < len(alarms.STATE_NAMES)
+        }
         self._alarms = {
             name: replace(self._alarms.get(name) or _row(name), state=state) for name, state in states.items()
         }
+
+    def _take_detail(self, name: str, reply: str) -> None:
+        """State, active, value, seconds on the shelf, stale."""
+        row, words = self._alarms.get(name), reply.split(",")
+        if row:
+            shelf_s = int(words[3]) if len(words) > 3 and words[3].isdigit() else 0
+            self._alarms[name] = replace(row, shelf_end_s=self.now_s + shelf_s)
 
     def _take(self, record: Record) -> None:
         if record.name != "event":
@@ -338,6 +447,9 @@ class Loop:
         elif record.name == "decision":
             self.decision = record
             self._plot(record)
+            self._follow_levels(record)
+        elif record.name == "evidence":
+            self._members = record
         elif record.name == "heartbeat":
             self.heartbeat = record
             self._compare(record.values["alarm_bits"] or 0)
@@ -362,6 +474,22 @@ class Loop:
         values.append(RESIDUAL.scaled(decision.values[RESIDUAL.field]))
         self.trace.add(decision.t_ms / 1000 + self._shift_s, values)
 
+    def _follow_levels(self, decision: Record) -> None:
+        """Find the levels of this second; the record of its evidence comes just after it, so the last one counts."""
+        members, residual_ul = self._members, decision.values[RESIDUAL.field]
+        if residual_ul is None:
+            self._levels_ml.clear()
+            return
+        if members and decision.t_ms - members.t_ms > OLD_AFTER_MS:
+            members = None
+        p_static_pa = self.mean.values[MEASURED[0].field] if self.mean else None
+        missing = self.levels.missing_ul(decision, members, p_static_pa, self._count("uptime_s"))
+        for name, each in zip(CLASSES, missing, strict=True):
+            if each is None:
+                self._levels_ml.pop(name, None)
+            elif each > 0 or name not in self._levels_ml:
+                self._levels_ml[name] = (residual_ul - each) / RESIDUAL.divisor
+
     def _change(self, event: Record) -> None:
         subject_n = event.values["subject_n"]
         if event.values["event_n"] == MODE and subject_n is not None and 0 < subject_n < len(MODE_NAMES):
@@ -376,7 +504,10 @@ class Loop:
         since_s = event.t_ms / 1000 + self._shift_s
         if before and before.since_s is not None and change.state != "UNACK":
             since_s = before.since_s
-        self._alarms[change.name] = AlarmRow(change.name, change.state, change.priority_n, since_s, change.value)
+        shelf_end_s = before.shelf_end_s if before and before.state == change.state else None
+        self._alarms[change.name] = AlarmRow(
+            change.name, change.state, change.priority_n, since_s, change.value, shelf_end_s
+        )
 
     def _compare(self, alarm_bits: int) -> None:
         """A heartbeat overtakes the events of its own second: only what lasts is a difference."""
@@ -390,7 +521,9 @@ class Loop:
             self._alarms = kept
 
     def _restart(self, started: Started) -> None:
-        self.mean = self.decision = self.heartbeat = None
+        self.mean = self.decision = self.heartbeat = self._members = None
+        self.levels.forget()
+        self._levels_ml.clear()
         self.mode = ""
         self._latest_ms = 0
         self._alarms.clear()
@@ -401,3 +534,8 @@ class Loop:
 
 def _row(name: str) -> AlarmRow:
     return AlarmRow(name, "", priority_of(name), None, None)
+
+
+def _must_stay(index: int) -> bool:
+    """Whether the alarm's row says that nobody may take it out of sight."""
+    return bool(alarms.TABLE[index][9] & (alarms.HARD | alarms.KEPT))

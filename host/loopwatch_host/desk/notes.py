@@ -10,6 +10,7 @@ from loopwatch.alarms import ADVISORY
 from ..messages import (
     RESET_CAUSES,
     AlarmChange,
+    BlackBox,
     Connected,
     Disconnected,
     Earlier,
@@ -68,6 +69,8 @@ def notes_of(message: Message, decision: Record | None) -> list[Note]:
         return [Note(at_s, f"EARLIER  {event_words(message.record)}, before the board started anew", FAINT)]
     if isinstance(message, Mismatch):
         return [Note(at_s, f"MISMATCH  {message.text}", FAULT)]
+    if isinstance(message, BlackBox):
+        return [Note(at_s, message.text, PLAIN if message.kept else FAULT)]
     assert isinstance(message, Text)
     return [Note(at_s, f"TEXT  {message.text}", FAINT)]
 

@@ -4,13 +4,18 @@ from ..messages import Record
 
 
 def duration_words(seconds: float) -> str:
-    """A duration as people say it: `40 s`, `1 min 25 s`, `3 h 10 min`."""
+    """A duration as people say it: `40 s`, `1 min 25 s`, `3 h 10 min`, `8 h`."""
     whole_s = round(seconds)
     if whole_s < 60:
         return f"{whole_s} s"
-    if whole_s < 3600:
-        return f"{whole_s // 60} min {whole_s % 60} s"
-    return f"{whole_s // 3600} h {whole_s % 3600 // 60} min"
+    size_s, unit, rest_s, rest_unit = (60, "min", 1, "s") if whole_s < 3600 else (3600, "h", 60, "min")
+    rest_n = whole_s % size_s // rest_s
+    return f"{whole_s // size_s} {unit}" + (f" {rest_n} {rest_unit}" if rest_n else "")
+
+
+def age_words(seconds: float) -> str:
+    """How long ago, in its largest unit alone: `40 s`, `1 min`, `3 h`."""
+    return " ".join(duration_words(seconds).split()[:2])
 
 
 def rate_words(rate_ul_h: int) -> str:

@@ -6,6 +6,8 @@ import csv
 import time
 from pathlib import Path
 
+from ..blackbox import parse
+from ..desk import boxes
 from ..desk.words import duration_words, interval_words, rate_words, volume_words
 from ..errors import StoreError, UsageError
 from ..messages import is_leak
@@ -15,12 +17,14 @@ from .chart import RED, Curve, Mark, Panel, svg, time_axis
 from .run import boot_rows
 
 BEFORE_S, AFTER_S = 120.0, 300.0
+SAME_S = 5.0  # wall times of one event, heard by two sessions
 
 
 def html(log: Log, session_id: int, seq: int | None = None, blackbox: Path | None = None) -> str:
     """The page of the event numbered seq, by default the session's first leak, else its most urgent alarm.
 
-    blackbox: a sample CSV of the board's own record around the alarm. Raises StoreError, UsageError.
+    blackbox: a sample CSV of the board's own record around the alarm; the one that the log has kept by default. Raises
+    StoreError, UsageError.
     """
     changed = curves.changes(log, session_id)
     alarm = _chosen(changed, seq, session_id)
@@ -41,6 +45,7 @@ def html(log: Log, session_id: int, seq: int | None = None, blackbox: Path | Non
     done = "nobody acknowledged it" if acknowledged is None else "acknowledged"
     after = "" if acknowledged is None else f"after {duration_words(acknowledged.t_s - alarm.t_s)}"
     moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(alarm.at_s))
+    kept = None if blackbox else _kept(log, alarm)
     sections = [
         page.headline(
             [
@@ -54,7 +59,7 @@ def html(log: Log, session_id: int, seq: int | None = None, blackbox: Path | Non
             picture,
             f"{BEFORE_S:g} s before to {AFTER_S:g} s after; time counts from the board's start.",
         ),
-        _blackbox(blackbox, alarm) if blackbox else "",
+        _of_file(blackbox, alarm) if blackbox else _of_log(kept, alarm) if kept else "",
         page.table(
             "What happened",
             ("alarm", "state", "priority", "against the alarm", "at"),
@@ -74,6 +79,7 @@ def html(log: Log, session_id: int, seq: int | None = None, blackbox: Path | Non
                 *boot_rows(log, session_id, session["source"]),
                 ("event", f"number {alarm.seq} of the board, at {alarm.board_ms / 1000:.1f} s of its time"),
                 *([("black box", f"{blackbox.name}, SHA-256 {page.file_hash(blackbox)}")] if blackbox else []),
+                *([("black box", f"number {kept.box.box_n} of the board, in the log")] if kept else []),
             ]
         ),
     ]
@@ -108,8 +114,29 @@ def _known(log: Log, session_id: int, alarm: curves.Change) -> list[tuple[str, s
     return []
 
 
-def _blackbox(path: Path, alarm: curves.Change) -> str:
-    """The board's own samples, on the board's clock; the alarm is marked when it lies among them."""
+def _kept(log: Log, alarm: curves.Change) -> boxes.Lines | None:
+    """The black box of this alarm in the log, if it has come."""
+    for row in log.boxes():
+        same = row["event_seq"] == alarm.seq and row["alarm"] == alarm.name and row["event_ms"] == alarm.board_ms
+        if same and row["at_s"] is not None and abs(row["at_s"] - alarm.at_s) < SAME_S:
+            return boxes.lines_of(parse(log.box_content(row["id"])))
+    return None
+
+
+def _of_log(lines: boxes.Lines, alarm: curves.Change) -> str:
+    """The board's own samples as the log has them."""
+    columns = {
+        field: [
+            (at_s, None if value is None else value / divisor)
+            for at_s, value in zip(lines.columns["t"], lines.columns[field], strict=True)
+        ]
+        for field, _, _, divisor in (*curves.PRESSURES, *curves.TEMPERATURES)
+    }
+    return _drawn(columns, alarm, len(lines.box.samples))
+
+
+def _of_file(path: Path, alarm: curves.Change) -> str:
+    """The board's own samples from a file."""
     columns: dict[str, list[tuple[float, float | None]]] = {}
     wanted = (*curves.PRESSURES, *curves.TEMPERATURES)
     try:
@@ -128,6 +155,11 @@ def _blackbox(path: Path, alarm: curves.Change) -> str:
         raise UsageError(f"{path}: is damaged ({error}): fetch it from the board again") from None
     if not columns:
         raise UsageError(f"{path}: has no rows: fetch it from the board again")
+    return _drawn(columns, alarm, len(next(iter(columns.values()))))
+
+
+def _drawn(columns: dict[str, list[tuple[float, float | None]]], alarm: curves.Change, samples_n: int) -> str:
+    """Samples on the board's clock; the alarm is marked when it lies among them."""
     times_s = [t_s for t_s, _ in next(iter(columns.values()))]
     panels = [
         Panel(title, unit, [Curve(label, colour, columns[field]) for field, label, colour, _ in group], (), span)
@@ -140,4 +172,4 @@ def _blackbox(path: Path, alarm: curves.Change) -> str:
     marks = [Mark(0.0, alarm.name, RED)] if inside else []
     words = "Time counts from the alarm, by the board's clock." if inside else "The alarm does not lie in this record."
     drawn = svg(panels, time_axis(times_s[0], times_s[-1]), marks)
-    return page.picture("The board's black box", drawn, f"{len(times_s)} samples kept on the board. {words}")
+    return page.picture("The board's black box", drawn, f"{samples_n} samples kept on the board. {words}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 
 from loopwatch import sample
 
@@ -28,6 +29,7 @@ TEMPERATURES = (
     (sample.CHANNELS[sample.T_RADIATOR], "radiator", GREEN, 1000.0),
     (sample.CHANNELS[sample.T_DOME], "dome", PURPLE, 1000.0),
 )
+EVIDENCE_COLOURS = (SKY, ORANGE, PURPLE)
 INVENTORY = (("residual_ul", "inventory", BLUE, 1000.0),)
 
 STATE_COLOURS = {"UNACK": RED, "ACKED": ORANGE, "RTNUN": ORANGE, "LATCH": PURPLE}
@@ -75,21 +77,30 @@ def panels(log: Log, session_id: int, from_s: float, to_s: float) -> list[Panel]
             "coolant against the baseline", "mL", _curves(log, "decision", session_id, INVENTORY, from_s, to_s), (), 0.5
         ),
     ]
-    evidence = [
-        ("most evidence", _most_evidence(log, name, fields, session_id, from_s, to_s))
-        for name, fields in evidence_fields().items()
-    ]
     drawn += [
-        Panel("evidence of a leak", "% of its limit", [Curve(name, PURPLE, points)], [Limit(100.0, "alarm")])
-        for name, points in evidence
+        Panel(
+            "evidence of a leak",
+            "% of its limit",
+            _curves(log, name, session_id, wanted, from_s, to_s),
+            [Limit(100.0, "alarm")],
+        )
+        for name, wanted in _evidence().items()
     ]
     return drawn
 
 
-def evidence_fields() -> dict[str, tuple[str, ...]]:
-    """The fields that tell evidence, by the kind of record that carries them."""
-    found = {name: tuple(field for field in FIELDS[name] if field.startswith("evidence_")) for name in TABLES}
-    return {name: fields for name, fields in found.items() if fields}
+def _evidence() -> dict[str, Wanted]:
+    """What tells evidence by the class of leak, by the kind of record that carries it."""
+    found: dict[str, Wanted] = {}
+    for name in TABLES:
+        fields = [field for field in FIELDS[name] if field.startswith("evidence_")]
+        if fields:
+            classes = [field.removeprefix("evidence_").removesuffix("_permille") for field in fields]
+            colours = cycle(EVIDENCE_COLOURS)
+            found[name] = [
+                (field, of, colour, 10.0) for field, of, colour in zip(fields, classes, colours, strict=False)
+            ]
+    return found
 
 
 def _curves(log: Log, name: str, session_id: int, wanted: Wanted, from_s: float, to_s: float) -> list[Curve]:
@@ -116,24 +127,6 @@ def _rolled(
         mean.append((t_s, None if middle is None else middle / divisor))
         most.append((t_s, None if high is None else high / divisor))
     return Curve(label, colour, mean, least, most)
-
-
-def _most_evidence(
-    log: Log, name: str, fields: tuple[str, ...], session_id: int, from_s: float, to_s: float
-) -> list[tuple[float, float | None]]:
-    """Per second the largest of the members, in percent of the limit."""
-    first_s = log.first_s(session_id) or 0.0
-    if to_s - from_s > SECONDS_UP_TO_S:
-        by_time: dict[float, float] = {}
-        for field in fields:
-            for at_s, _, _, high in log.minutes(name, session_id, field, first_s + from_s, first_s + to_s):
-                by_time[at_s] = max(by_time.get(at_s, 0.0), (high or 0) / 10)
-        return [(at_s - first_s, value) for at_s, value in sorted(by_time.items())]
-    points: list[tuple[float, float | None]] = []
-    for t_ms, _, _, _, _, *values in log.rows(name, session_id, fields, from_s, to_s):
-        known = [value for value in values if value is not None]
-        points.append((t_ms / 1000, max(known) / 10 if known else None))
-    return points
 
 
 def alarm_marks(changed: Sequence[Change]) -> list[Mark]:

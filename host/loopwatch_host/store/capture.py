@@ -28,10 +28,10 @@ class Limits:
     The defaults hold about a month of a board at 10 Hz: 90 MB a day of lines, about 15 MB packed.
     """
 
-    file_bytes: int = 16 * 2**20
+    file_bytes: int = 16_000_000
     file_hours: float = 24.0
-    total_bytes: int = 512 * 2**20
-    days: float = 60.0
+    total_bytes: int = 500_000_000
+    days: float = 30.0
 
 
 LIMITS = Limits()
@@ -56,6 +56,7 @@ class Capture:
         self._written_n = 0
         self._begun_s = self._flushed_s = 0.0
         self._rest = b""
+        self._stamp, self._part_n = "", 0
         self._guard(self._tidy_left)
 
     def __enter__(self) -> "Capture":
@@ -102,14 +103,20 @@ class Capture:
             pack(self._path)
         self.folder.mkdir(parents=True, exist_ok=True)
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(at_s))
-        self._path = self.folder / f"{stamp}Z-{self._source}{PLAIN}"
-        part = 1
+        # A name that has been dropped is not used again: names tell the order.
+        self._part_n = self._part_n + 1 if stamp == self._stamp else 1
+        self._stamp = stamp
+        self._path = self._named()
         while self._path.exists() or self._path.with_name(self._path.name + ".gz").exists():
-            part += 1
-            self._path = self.folder / f"{stamp}Z-{self._source}-{part:03}{PLAIN}"
+            self._part_n += 1
+            self._path = self._named()
         self._file = self._path.open("wb")
         self._written_n, self._begun_s = 0, at_s
         drop(self.folder, self._limits, at_s, spare=self._path)
+
+    def _named(self) -> Path:
+        part = f"-{self._part_n:03}" if self._part_n > 1 else ""
+        return self.folder / f"{self._stamp}Z-{self._source}{part}{PLAIN}"
 
     def _tidy_left(self) -> None:
         """Pack what a program that was killed left plain; another program's file under way is younger than an hour."""
@@ -140,7 +147,7 @@ def pack(path: Path) -> None:
 def drop(folder: Path, limits: Limits, now_s: float, spare: Path | None = None) -> None:
     """Remove the oldest files that are over the days or over the total; spare is never touched."""
     total_n = 0
-    for path in sorted(files(folder), reverse=True):
+    for path in reversed(files(folder)):
         size_n, changed_s = path.stat().st_size, path.stat().st_mtime
         total_n += size_n
         if path != spare and (total_n > limits.total_bytes or now_s - changed_s > limits.days * 86_400):
@@ -149,7 +156,9 @@ def drop(folder: Path, limits: Limits, now_s: float, spare: Path | None = None) 
 
 def files(folder: Path) -> list[Path]:
     """Every file of the ring, oldest first."""
-    return sorted(path for path in folder.glob("*") if path.name.endswith((PLAIN, PACKED)))
+    found = [path for path in folder.glob("*") if path.name.endswith((PLAIN, PACKED))]
+    # Without the suffix, or the first file of a second would come after its later parts.
+    return sorted(found, key=lambda path: path.name.removesuffix(".gz").removesuffix(PLAIN))
 
 
 def lines(folder: Path, from_s: float = 0.0, to_s: float = 1e18) -> Iterator[tuple[float, str]]:

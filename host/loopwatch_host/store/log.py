@@ -206,6 +206,29 @@ class Log:
             most_s,
         )
 
+    def boxes(self, board_id: str | None = None) -> list[Row]:
+        """The black boxes that were fetched from all boards or this one, latest first; box_content() has their bytes.
+
+        `alarm` raised it at wall time `at_s`, None where no session knows of that start of the board. Not `complete`:
+        the power has cut it.
+        """
+        return self._rows(
+            "SELECT id, board_id, box_n, run_n, event_seq, event_ms, alarm, sample_n, complete, fetched_s,"
+            " coalesce((SELECT at_s FROM boots JOIN events ON boot_id = boots.id WHERE board_id = boxes.board_id"
+            " AND seq = event_seq AND boots.run_n = boxes.run_n ORDER BY at_s DESC LIMIT 1),"
+            " (SELECT started_s FROM boots WHERE board_id = boxes.board_id AND run_n = boxes.run_n"
+            " ORDER BY started_s DESC LIMIT 1) + event_ms / 1000.0) AS at_s"
+            " FROM boxes WHERE ?1 IS NULL OR board_id = ?1 ORDER BY coalesce(at_s, fetched_s) DESC, id DESC",
+            board_id,
+        )
+
+    def box_content(self, box_id: int) -> bytes:
+        """The bytes of the black box with this `id` of boxes(). Raises StoreError when there is none."""
+        content = first_of(self._db, "SELECT content FROM boxes WHERE id = ?", box_id)
+        if content is None:
+            raise StoreError(f"the log has no black box {box_id}: `loopwatch blackbox kept` lists them")
+        return bytes(content)
+
     def gaps(self, session_id: int) -> list[Row]:
         """What never arrived, and when the link was gone."""
         return self._rows(

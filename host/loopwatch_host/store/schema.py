@@ -112,8 +112,18 @@ def _number_runs(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE boots ADD COLUMN run_n INTEGER")
 
 
+def _keep_boxes(db: sqlite3.Connection) -> None:
+    """Schema 4: the boards' black boxes, their bytes as they stood on the board (see blackbox.parse)."""
+    db.execute(
+        "CREATE TABLE boxes (id INTEGER PRIMARY KEY, board_id TEXT NOT NULL, box_n INTEGER NOT NULL, run_n INTEGER"
+        " NOT NULL, event_seq INTEGER NOT NULL, event_ms INTEGER NOT NULL, alarm TEXT NOT NULL, sample_n INTEGER"
+        " NOT NULL, complete INTEGER NOT NULL, fetched_s REAL NOT NULL, content BLOB NOT NULL,"
+        " UNIQUE (board_id, box_n, run_n, event_seq, event_ms))"
+    )
+
+
 # MIGRATIONS[n] takes a log from schema n to n + 1. Append, never change one that was released.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _find_by_session, _number_runs)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _find_by_session, _number_runs, _keep_boxes)
 
 # (session, boot, kind, least seq, greatest seq, rows): what a batch adds to `heard`.
 HEARD = (

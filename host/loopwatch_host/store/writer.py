@@ -25,7 +25,7 @@ from ..messages import (
 )
 from . import rollup
 from .keep import KEEP, Keep, sweep
-from .schema import FIELDS, HEARD, TABLES, Transaction, explain, insert_into, migrate
+from .schema import FIELDS, HEARD, TABLES, Transaction, explain, first_of, insert_into, migrate
 from .starts import NOBODY_HEARD, adopt_orphans, merge, slack_of
 
 FLUSH_S = 1.0
@@ -90,6 +90,25 @@ class Store:
                 self._add_gap(boot_id, message.at_s, message.name, message.after_seq, message.lost_n, None)
             elif isinstance(message, Disconnected):
                 self._add_gap(None, message.at_s, "link", None, None, message.reason)
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from None
+
+    def has_box(self, board_id: str, box_n: int, event: tuple[int, int, int]) -> bool:
+        """Whether the log has this black box, by the board, its number there and blackbox.event_of()."""
+        query = "SELECT 1 FROM boxes WHERE board_id = ? AND box_n = ? AND run_n = ? AND event_seq = ? AND event_ms = ?"
+        try:
+            return first_of(self._db, query, board_id, box_n, *event) is not None
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from None
+
+    def keep_box(self, **row: Any) -> None:
+        """Keep a black box, the columns of boxes in schema; it is on the disk when this returns."""
+        marks = ", ".join("?" * len(row))
+        try:
+            with self._commit():
+                self._db.execute(
+                    f"INSERT OR IGNORE INTO boxes ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
+                )
         except sqlite3.Error as error:
             raise explain(self.path, error) from None
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from ..desk.channels import CHARTS, MEASURED, RESIDUAL
 from ..desk.loop import AlarmRow, Loop
+from ..desk.shelf import SPANS_S
+from ..desk.words import duration_words
 from ..messages import Message, Record
 
 STATE_EVERY_S = 1.0
@@ -121,12 +123,13 @@ class Feed:
 
 
 def setup() -> dict[str, Any]:
-    """What a page needs to know before the first frame: the charts, and which columns the rows have."""
+    """What a page needs to know before the first frame: the charts, the columns of rows, for how long one shelves."""
     charts = [
         {"name": chart.name, "title": chart.title, "figures": [vars(figure) for figure in chart.figures]}
         for chart in CHARTS
     ]
-    return {"charts": charts, "fine": ["t", *FINE_FIELDS], "coarse": ["t", *COARSE_FIELDS]}
+    shelf = [(for_s, duration_words(for_s)) for for_s in SPANS_S]
+    return {"charts": charts, "fine": ["t", *FINE_FIELDS], "coarse": ["t", *COARSE_FIELDS], "shelf": shelf}
 
 
 def state_of(loop: Loop) -> dict[str, Any]:
@@ -157,9 +160,12 @@ def state_of(loop: Loop) -> dict[str, Any]:
             }
             for reading in loop.readings()
         ]
-        + [{"label": "inventory", "words": loop.residual_words(), "status": "good"}],
-        "leak": loop.leak_figures(),
+        or [{"label": "measured", "words": "", "status": "starting"}],
+        "leak": [("inventory", loop.residual_words()), loop.nearest_level(), *loop.leak_figures()],
+        "levels": [vars(level) for level in loop.alarm_levels()],
         "evidence": loop.evidence(),
+        "unwatched": loop.unwatched_words(),
+        "box_n": loop.box_n,
         "alarms": [_alarm(row, loop) for row in loop.alarm_rows()],
         "notes": [(stamp, note.text, note.grade) for stamp, note in list(loop.notes)[-NOTES_N:]],
     }
@@ -177,4 +183,7 @@ def _alarm(row: AlarmRow, loop: Loop) -> dict[str, Any]:
         "age_s": None if row.since_s is None else round(max(0.0, loop.now_s - row.since_s)),
         "acknowledgeable": row.acknowledgeable,
         "resettable": row.resettable,
+        "shelvable": row.shelvable,
+        "unshelvable": row.unshelvable,
+        "shelf_s": None if row.shelf_end_s is None else round(max(0.0, row.shelf_end_s - loop.now_s)),
     }

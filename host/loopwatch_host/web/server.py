@@ -5,7 +5,9 @@ served, and the page is told to load nothing from elsewhere.
 """
 
 import asyncio
+import csv
 import importlib.util
+import io
 import json
 import math
 import socket
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -29,21 +32,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopwatch import alarms
 
+from .. import blackbox
 from ..client import Pending
-from ..desk import history
-from ..errors import LoopwatchError, UsageError
+from ..desk import boxes, history
+from ..desk.orders import Hands
+from ..errors import LoopwatchError, StoreError, UsageError
+from ..order_book import this_person
 from .feed import Feed, setup
-from .guard import COOKIE, HEADER, Guard, refusal
+from .guard import COOKIE, HEADER, Guard, is_loopback, refusal
 
 PAGE = Path(__file__).parent / "page"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; form-action 'none'; base-uri 'none'"
 POINTS_MAX_N = 8_000
+BOX_COLUMNS = ("id", "box_n", "alarm", "at_s", "sample_n", "complete")
 SPAN_DEFAULT_S = 600.0
 STEP_S = 0.02
 PUBLISH_S = 0.1
 
-Order = Callable[[str], Pending | None]
+Order = Callable[[str, dict[str, Any], str], Pending | None]
 
 
 def uplot_folder() -> Path:
@@ -63,13 +70,12 @@ def files() -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Board:
-    """One board of the page: what it shows, the file that it is kept in, and whom an order goes to."""
+    """One board of the page: what it shows, the file that it is kept in, and who carries an order to it."""
 
     name: str
     feed: Feed
     log: Path
-    acknowledge: Order
-    reset: Order
+    hands: Hands
 
 
 def make_app(boards: Sequence[Board], guard: Guard) -> Starlette:
@@ -143,13 +149,61 @@ def _routes(board: Board, guard: Guard) -> list[Route]:
         except sqlite3.Error as error:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the log cannot be read now ({error}): try again")
 
+    def box_list(request: Request) -> Response:
+        try:
+            rows = boxes.kept(log, feed.loop.board_id)
+        except StoreError as error:
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        return JSONResponse([{name: row[name] for name in BOX_COLUMNS} for row in rows])
+
+    def box(request: Request) -> Response:
+        try:
+            lines = boxes.lines(log, request.path_params["id"])
+        except LoopwatchError as error:
+            return refusal(HTTPStatus.NOT_FOUND, str(error))
+        if request.path_params["form"] not in ("json", "csv"):
+            return refusal(HTTPStatus.NOT_FOUND, "a box comes as .json or .csv")
+        if request.path_params["form"] == "json":
+            return JSONResponse({"words": lines.box.words, "from_s": lines.from_s, "to_s": lines.to_s, **lines.columns})
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(blackbox.COLUMNS)
+        writer.writerows(lines.box.rows())
+        name = f"box-{request.path_params['id']}-{lines.box.alarm}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(table.getvalue(), media_type="text/csv", headers=headers)
+
     return [
         Route("/", index),
+        Route("/api/boxes", box_list),
+        Route("/api/boxes/{id:int}.{form}", box),
         Route("/api/stream", stream),
         Route("/api/history", past),
-        Route("/api/acknowledge", _ordered(board.acknowledge), methods=["POST"]),
-        Route("/api/reset", _ordered(board.reset), methods=["POST"]),
+        *(Route(f"/api/{name}", _ordered(order), methods=["POST"]) for name, order in _orders(board.hands).items()),
     ]
+
+
+def _orders(hands: Hands) -> dict[str, Order]:
+    """Every order by the name in its address; each takes the alarm's name, the request's body and who gives it."""
+
+    def shelve(name: str, body: dict[str, Any], by: str) -> Pending | None:
+        for_s = body.get("seconds")
+        if type(for_s) is not int or not 0 < for_s <= alarms.SHELF_MAX_S:
+            raise UsageError(f"seconds is a whole number from 1 to {alarms.SHELF_MAX_S}")
+        return hands.shelve(name, for_s, by)
+
+    return {
+        "acknowledge": lambda name, _, by: hands.acknowledge(name, by),
+        "reset": lambda name, _, by: hands.reset(name, by),
+        "shelve": shelve,
+        "unshelve": lambda name, _, by: hands.unshelve(name, by),
+    }
+
+
+def _giver(request: Request) -> str:
+    """Who gives an order: this account on this machine, else the machine that it comes from."""
+    host = request.client.host if request.client else ""
+    return f"{this_person() if is_loopback(host) else host or 'unknown'} (page)"
 
 
 def _ordered(order: Order) -> Callable[[Request], Awaitable[Response]]:
@@ -157,12 +211,16 @@ def _ordered(order: Order) -> Callable[[Request], Awaitable[Response]]:
 
     async def answer(request: Request) -> Response:
         try:
-            name = (await request.json())["alarm"]
+            body = await request.json()
+            name = body["alarm"]
         except (ValueError, KeyError, TypeError):
             return refusal(HTTPStatus.BAD_REQUEST, 'the body is {"alarm": NAME}')
         if not isinstance(name, str) or alarms.index_of(name) < 0:
             return refusal(HTTPStatus.NOT_FOUND, "no alarm of this name")
-        pending = order(name)
+        try:
+            pending = order(name, body, _giver(request))
+        except UsageError as error:
+            return refusal(HTTPStatus.BAD_REQUEST, str(error))
         if pending is None:
             return refusal(HTTPStatus.CONFLICT, "the board is not connected: nothing was sent")
         try:

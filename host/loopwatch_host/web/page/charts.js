@@ -10,8 +10,8 @@ const FINE_GAP_S = 1.0;
 const COARSE_GAP_S = 2.5;
 const POINTS_N = 1200;
 const LEAST_SPAN = { bar: 0.004, "°C": 1.0, mL: 1.0 };
-const DASHES = [[], [9, 4], [2, 3]];
-const MARKERS = ["solid", "dashed", "dotted"];
+export const DASHES = [[], [9, 4], [2, 3]];
+export const MARKERS = ["solid", "dashed", "dotted"];
 const HEIGHT_PX = 220;
 
 export class Charts {
@@ -27,6 +27,7 @@ export class Charts {
     this.spanS = 120;
     this.wanted = 0;
     this.drawN = 0;
+    this.levels = []; // name, at_ml and near of what alarms now, nearest first
     this.build();
     new ResizeObserver(() => this.resize()).observe(place);
   }
@@ -61,7 +62,10 @@ export class Charts {
       width: Math.max(200, box.clientWidth - 28),
       height: HEIGHT_PX,
       cursor: { sync: { key: "loop" }, drag: { x: true, y: false, setScale: false } },
-      scales: { x: { time: true }, y: { range: (plot, least, most) => withMargin(least, most, chart.figures[0].unit) } },
+      scales: { x: { time: true }, y: { range: (plot, least, most) => {
+        const seen = this.levelsOf(chart).filter((level) => level.near).map((level) => level.at_ml);
+        return withMargin(least, most, chart.figures[0].unit, seen);
+      } } },
       series: [
         { label: "time", value: (plot, atS) => (atS == null ? "–" : clock(atS, 1)) },
         ...chart.figures.map((figure, i) => ({
@@ -78,8 +82,47 @@ export class Charts {
         { ...axis, size: 34, values: (plot, splits, place, space, stepS) => splits.map((atS) => clock(atS, stepS)) },
         { ...axis, size: 62 },
       ],
-      hooks: { setSelect: [(plot) => this.select(plot)] },
+      hooks: { setSelect: [(plot) => this.select(plot)], drawAxes: [(plot) => this.drawLevels(plot, css)] },
     };
+  }
+
+  // The baseline and what alarms now, nearest first; of the past that somebody has zoomed into nothing is known.
+  levelsOf(chart) {
+    if (chart.name !== "residual" || this.frame) return [];
+    return [{ name: "baseline", at_ml: 0, near: true }, ...this.levels];
+  }
+
+  // Behind the line: below the nearest level the ground is tinted, every level is dashed and has its name.
+  drawLevels(plot, css) {
+    const levels = this.levelsOf(plot.chart ?? {});
+    if (!levels.length) return;
+    const { ctx } = plot;
+    const { left, top, width, height } = plot.bbox;
+    const ratio = devicePixelRatio;
+    const y = (at) => plot.valToPos(at, "y", true);
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, top, width, height);
+    ctx.clip();
+    ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "bottom";
+    if (levels.length > 1) {
+      ctx.fillStyle = css.getPropertyValue("--level-ground");
+      ctx.fillRect(left, y(levels[1].at_ml), width, top + height - y(levels[1].at_ml));
+    }
+    levels.forEach(({ name, at_ml: at }, i) => {
+      ctx.strokeStyle = ctx.fillStyle = css.getPropertyValue(i ? "--level" : "--faint");
+      ctx.setLineDash(i ? [6 * ratio, 4 * ratio] : [1 * ratio, 3 * ratio]);
+      ctx.lineWidth = ratio;
+      ctx.beginPath();
+      ctx.moveTo(left, y(at));
+      ctx.lineTo(left + width, y(at));
+      ctx.stroke();
+      // Names stand beside each other, as levels may be close.
+      ctx.fillText(i ? `${name} alarms` : name, left + (6 + (i ? 92 * (i - 1) : 0)) * ratio, y(at) - 2 * ratio);
+    });
+    ctx.restore();
   }
 
   select(plot) {
@@ -209,8 +252,11 @@ function clock(atS, stepS) {
   return stepS < 60 ? `${time}:${two(at.getSeconds())}` : time;
 }
 
-function withMargin(least, most, unit) {
-  if (least === null || least === undefined) return [0, 1];
+export function withMargin(least, most, unit, seen) {
+  const known = [least, most, ...seen].filter((value) => value !== null && value !== undefined);
+  if (!known.length) return [0, 1];
+  least = Math.min(...known);
+  most = Math.max(...known);
   const more = Math.max(0, LEAST_SPAN[unit] - (most - least)) / 2 + 0.05 * (most - least);
   return [least - more, most + more];
 }

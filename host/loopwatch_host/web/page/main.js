@@ -1,5 +1,6 @@
 // The page: a stream of frames comes in, charts and words go out. Nothing is loaded from anywhere but this server.
 
+import { Boxes } from "/page/boxes.js";
 import { Charts } from "/page/charts.js";
 import { Panels } from "/page/panels.js";
 
@@ -11,12 +12,12 @@ const liveButton = document.getElementById("live");
 let heardMs = 0;
 let stale = true;
 
-async function order(name, alarm) {
+async function order(name, alarm, more = {}) {
   try {
     const answer = await fetch(`api/${name}`, {
       method: "POST",
       headers: { "Content-Type": "application/json", [setup.header]: setup.token },
-      body: JSON.stringify({ alarm }),
+      body: JSON.stringify({ alarm, ...more }),
     });
     return answer.ok ? "" : (await answer.json()).error;
   } catch {
@@ -31,7 +32,8 @@ function paint(choice) {
 }
 paint(theme ?? "system");
 
-const panels = new Panels(order);
+const panels = new Panels(order, setup.shelf);
+const boxes = new Boxes(setup);
 const charts = new Charts(document.getElementById("charts"), setup, (fromS) => { liveButton.hidden = !fromS; });
 
 document.getElementById("theme").addEventListener("click", () => {
@@ -39,10 +41,12 @@ document.getElementById("theme").addEventListener("click", () => {
   localStorage.setItem("theme", choice);
   paint(choice);
   charts.build();
+  boxes.build();
 });
 dark.addEventListener("change", () => {
   paint(localStorage.getItem("theme") ?? "system");
   charts.build();
+  boxes.build();
 });
 
 function press(spanS) {
@@ -71,6 +75,8 @@ source.addEventListener("message", (event) => {
     stale = frame.state.link.stale;
     panels.verdict(frame.state.verdict.grade, frame.state.verdict.words);
     panels.show(frame.state);
+    if (frame.state.board.id) boxes.news(frame.state.box_n);
+    charts.levels = stale ? [] : frame.state.levels;
   }
   if (opened) {
     opened = false;

@@ -23,9 +23,10 @@ function pairs(place, rows) {
 }
 
 export class Panels {
-  // order(path, name) sends an order to the board.
-  constructor(order) {
+  // order(path, name, more) sends an order to the board; shelf: seconds and words of the times that it may be shelved.
+  constructor(order, shelf) {
     this.order = order;
+    this.shelf = shelf;
     this.drawn = {};
     this.notesTo = "";
   }
@@ -46,26 +47,34 @@ export class Panels {
       if (!words || status === "stale") return [label, status, status === "absent" ? "" : "fault"];
       return [label, status === "good" ? words : `${words} ${status}`, status === "good" ? "aged" : "aged fault"];
     }));
-    pairs(document.getElementById("leak"), state.leak.map(([label, words]) => [label, words, words === "–" ? "" : "aged"]));
+    document.getElementById("leak").replaceChildren(...state.leak.map(([label, words]) => {
+      const tile = element("div");
+      tile.append(element("dt", label), element("dd", words, { class: words === "–" ? "" : "aged" }));
+      return tile;
+    }));
     pairs(document.getElementById("health"), [
       ["link", link.connected ? link.port : "disconnected", link.connected ? "" : "fault"],
       ["last sample", link.age_s === null ? "none yet" : `${link.age_s.toFixed(1)} s ago`, link.stale ? "fault" : ""],
       ["NE 107", board.ne107, board.ne107 === "good" ? "" : "fault"],
       ...link.counts.map(([label, count]) => [label, String(count), count ? "fault" : ""]),
     ]);
-    this.evidence(state.evidence);
+    this.evidence(state.evidence, state.unwatched);
     this.alarms(state.alarms);
     this.notes(state.notes);
   }
 
-  evidence(members) {
+  evidence(members, unwatched) {
     document.getElementById("evidence").replaceChildren(...members.map(([member, part]) => {
       const row = element("li");
+      if (part === null) {
+        row.append(element("span", member), element("span", unwatched, { class: "unwatched" }));
+        return row;
+      }
       const bar = element("span", "", { class: "bar" });
       const filled = element("i", "", { class: part >= 1 ? "over" : part >= 0.5 ? "half" : "" });
-      filled.style.width = `${Math.min(1, (part ?? 0) / EVIDENCE_FULL) * 100}%`;
+      filled.style.width = `${Math.min(1, part / EVIDENCE_FULL) * 100}%`;
       bar.append(filled);
-      const words = part === null ? "not known" : `${Math.round(part * 100)} %${part >= 1 ? " over" : ""}`;
+      const words = `${Math.round(part * 100)} %${part >= 1 ? " over" : ""}`;
       row.append(element("span", member), bar, element("span", words, { class: "part" }));
       return row;
     }));
@@ -79,7 +88,8 @@ export class Panels {
       place.replaceChildren(...(rows.length ? rows.map((row) => this.alarm(row)) : [element("li", "no alarms")]));
     }
     rows.forEach((row, i) => {
-      const words = [row.words, row.value, duration(row.age_s)].filter(Boolean).join(" · ");
+      const left = row.shelf_s === null ? "" : `${duration(row.shelf_s)} left`;
+      const words = [`${row.state} ${row.words}`, left, row.value, duration(row.age_s)].filter(Boolean).join(" · ");
       place.children[i].querySelector(".words").textContent = words;
     });
   }
@@ -88,18 +98,35 @@ export class Panels {
     const line = element("li", "", { "data-alarm": row.name, "data-state": row.state, "data-priority": row.priority });
     if (!row.acknowledgeable) line.className = "seen";
     line.append(element("span", `${row.mark} ${row.title}`, { class: "name" }), element("span", "", { class: "words" }));
-    const orders = [["acknowledge", row.acknowledgeable], ["reset", row.resettable]];
+    const buttons = element("div", "", { class: "orders" });
+    const orders = [["acknowledge", row.acknowledgeable], ["reset", row.resettable], ["unshelve", row.unshelvable]];
     for (const [order, possible] of orders) {
       if (!possible) continue;
       const button = element("button", order, { type: "button", "data-order": order });
-      button.addEventListener("click", async () => {
-        button.disabled = true;
-        document.getElementById("answer").textContent = await this.order(order, row.name);
-        button.disabled = false;
-      });
-      line.append(button);
+      button.addEventListener("click", () => this.give(button, order, row.name));
+      buttons.append(button);
     }
+    if (row.shelvable) buttons.append(this.times(row.name));
+    line.append(buttons);
     return line;
+  }
+
+  // For how long an alarm is to be shelved.
+  times(name) {
+    const choice = element("select", "", { "data-order": "shelve", "aria-label": `shelve ${name} for` });
+    choice.append(element("option", "shelve …", { value: "" }));
+    for (const [seconds, words] of this.shelf) choice.append(element("option", `for ${words}`, { value: seconds }));
+    choice.addEventListener("change", async () => {
+      if (choice.value) await this.give(choice, "shelve", name, { seconds: Number(choice.value) });
+      choice.value = "";
+    });
+    return choice;
+  }
+
+  async give(control, order, name, more) {
+    control.disabled = true;
+    document.getElementById("answer").textContent = await this.order(order, name, more);
+    control.disabled = false;
   }
 
   notes(rows) {
