@@ -74,6 +74,9 @@ def thermometers(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, told: p
                 state[T_OUT + i] -= 1
             elif away < _T_BACK_MDEGC:
                 state[T_OUT + i] = 0
+            elif i < 2 and status[channel + 1] <= _USABLE_MAX and state[T_OUT + i + 1] == 0 and t >= seen[channel + 1]:
+                # Warmer than the next cooler place: in the room, where it would have fallen, it is not.
+                state[T_OUT + i] = 0
         # Still while the others move: its anchor row keeps what all read when it last moved.
         row = T_ANCHOR + 3 * i
         moved = t - state[row + i]

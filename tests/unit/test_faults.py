@@ -4,13 +4,17 @@ On a board as it is delivered, and on one that was commissioned on this loop and
 judges. The faults alone on a board as delivered are in tests/vm/test_faults.py, on MicroPython.
 """
 
+from array import array
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from firmware_on_bench import Bench
 from injections import AT_S, BY_NAME, INJECTIONS, Injection
 
 from loopwatch.config import Config
+from loopwatch.faults import Faults
+from loopwatch.sample import ABSENT, GOOD, T_SOURCE, Sample
 
 FAULT_S = 12.0  # on a bench that has settled
 HEAL_S = 42.0
@@ -148,3 +152,29 @@ def test_a_burst_is_a_leak_however_big_it_is(hole_mm):
 def test_a_pump_that_stops_and_starts_and_changes_its_speed_is_no_fault():
     speeds = [(30 + 20 * i, {"do": "pump", "speed": speed}) for i, speed in enumerate((0, 1, 0.6, 1, 0.8, 0, 1))]
     assert set(Bench(*speeds).run(200).raised()) == ALWAYS
+
+
+def test_a_pump_that_starts_on_a_hot_source_is_no_thermometer_that_has_fallen_out():
+    # Ten minutes at 150 W without flow heat the source to 67 degrees; then it cools by more than 1 K in a second.
+    board = Bench((30, {"do": "pump", "speed": 0}), (600, {"do": "pump", "speed": 1})).run(700)
+    seen = [record.values["t_source_mdegc"] for record in board.records("mean")]
+    assert None not in seen
+    assert min(later - earlier for earlier, later in pairwise(seen)) < -1_200
+    assert set(board.raised()) == ALWAYS
+
+
+def test_a_thermometer_that_cooled_too_fast_is_believed_again_when_it_is_warmer_than_the_next_cooler_place():
+    # Out of its pocket it would read the room, and stay there: see the injections.
+    reading = Sample()
+    faults = Faults(Config(fitted_bits=0b001101))
+    raw, wobble = array("i", [0, 0]), array("i", [0, 0])
+    reading.status[:] = bytes((GOOD, ABSENT, GOOD, GOOD, ABSENT, ABSENT))
+    told = []
+    for second in range(120):
+        raw[0] = 50 * second
+        reading.values[:] = array("i", [150_000, 0, 60_000 if second < 20 else 40_000, 35_000, 0, 0])
+        reading.status[T_SOURCE] = GOOD
+        faults.judge(reading, raw, wobble)
+        told.append(faults.told[T_SOURCE] > 0)
+    assert told[20] and told[35]
+    assert not any(told[:20]) and not any(told[45:])
