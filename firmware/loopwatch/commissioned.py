@@ -123,11 +123,11 @@ class Commissioned:
             return False
         before, p = self._before, latest.values[P_STATIC]
         rise_pa = self._rise_pa
-        rise_pa -= rise_pa >> 3  # it fades within a second
+        rise_pa -= rise_pa >> 5  # it fades within three seconds
         if self._before_n:
             step_pa = p - before[1]
             if step_pa < -_JUMP_PA:
-                step_pa = -step_pa << 2  # until the second has been judged: 12 samples at most
+                step_pa = -step_pa  # that of a fault: until the second has been judged, which is 12 samples at most
             if step_pa > rise_pa:
                 rise_pa = step_pa
         self._rise_pa = rise_pa

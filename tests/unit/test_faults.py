@@ -143,10 +143,30 @@ def test_thermometers_exchanged_at_the_start_are_told_within_three_minutes():
 
 
 @pytest.mark.parametrize("hole_mm", [0.8, 3, 10])
-def test_a_burst_is_a_leak_however_big_it_is(hole_mm):
-    board = Bench((AT_S, {"do": "leak", "hole_mm": hole_mm})).run(AT_S + 8)
+def test_a_burst_is_a_leak_however_big_it_is(hole_mm, made_for):
+    board = settled((), (), made_for).copy().happen((0, {"do": "leak", "hole_mm": hole_mm})).run(SETTLED_S + 8)
     assert {"leak", "leak_rupture"} <= set(board.raised())
     assert not any("fault" in name for name in board.raised())
+
+
+def drift(pa_s: float, for_s: int) -> list[tuple[float, dict]]:
+    """p_static reads more and more wrong, by a small step each second."""
+    return [(t_s, {"do": "offset", "channel": "p_static", "offset_pa": pa_s}) for t_s in range(1, for_s)]
+
+
+def test_a_transducer_that_drifts_down_is_told_as_a_seep_and_as_nothing_else(commissioned):
+    # 12 Pa/s of 150 kPa over 150 mL of gas are 12 uL/s, 43 mL/h. Nothing on the loop tells the two apart.
+    board = settled((), (), commissioned).copy().happen(*drift(-12.0, 240))
+    assert set(board.raised()) == {"leak_seep"}
+    assert board.pin("interlock") == 1
+
+
+def test_a_transducer_that_drifts_up_hides_a_seep_of_its_rate_and_no_greater_leak(commissioned):
+    seep = {"do": "leak", "rate_ml_h": 43.0}
+    board = settled((), (), commissioned).copy().happen((1.0, seep), *drift(12.0, 240))
+    assert not board.raised(), "as much comes as goes: nobody can see it"
+    drifting = settled((), (), commissioned).copy().happen((1.0, LEAK), *drift(12.0, 60))
+    assert drifting.raised()["leak"] < SETTLED_S + 15
 
 
 def test_a_pump_that_stops_and_starts_and_changes_its_speed_is_no_fault():
