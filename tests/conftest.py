@@ -1,11 +1,25 @@
 """What all tests share: what was left out, and what was measured, is said at the end of the run."""
 
+import os
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from fmea import owed
 
+if TYPE_CHECKING:
+    from loopwatch.config import Config
+
 MISSING: pytest.StashKey[list[str]] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def commissioned(tmp_path_factory: pytest.TempPathFactory) -> "Config":
+    """The reference loop's own configuration, see tests/unit/commissioned_loop.py."""
+    import commissioned_loop
+
+    base = tmp_path_factory.getbasetemp()
+    return commissioned_loop.config(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -49,7 +49,6 @@ GOODBYE_MS = const(200)
 HEALTHY_S = const(60)
 HALF_PERMILLE = const(500)
 FADE_PERMILLE_S = const(5)
-JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
 RESET_WATCHDOG = const(3)  # boards.pico.RESET_WATCHDOG, as the boot record has it
 _MODE_BITS = (0, START_UP, IN_SERVICE, PROOF_TEST)  # by modes.NAMES
 
@@ -100,8 +99,6 @@ class App:
         self._told_bits = 0
         self._chores_due = False
         self._settled = False
-        self._jumped = False
-        self._before_pa = 0
         self._stale = False
         self._gained = False
         self._refilled = False
@@ -209,6 +206,7 @@ class App:
         faults = self.faults
         faults.judge(mean, sampler.pair_raw, sampler.wobble_pa)
         guard.injected_ul = self.modes.injected_ul
+        guard.wobble_pa = sampler.wobble_pa[sample.P_STATIC]
         if faults.doubtful:
             guard.doubt()
         outcome = guard.step(faults.mean)
@@ -227,7 +225,6 @@ class App:
             limits.leak_unknown(self.alarms, now_ms)
             if outcome == NO_INPUT:
                 state_bits |= BLIND
-        self._jumped = False
         self.alarms.update(alarms.SIGNAL_NOISY, noisy, guard.noise_ul, now_ms)
         self.telemetry.mean(mean, sampler.mean_used_n)
         self.telemetry.decision(mean, guard, self._config.reserve_ul, state_bits)
@@ -260,7 +257,8 @@ class App:
         if states.pending_n or self.faults.common_mode != states.active(alarms.COMMON_MODE_FAULT):
             condition = alarms.TRUE if self.faults.common_mode else alarms.FALSE
             states.update(alarms.COMMON_MODE_FAULT, condition, sampler.sample.values[sample.RAIL], now_ms)
-        if states.stale(alarms.LEAK) != self._stale:
+        # While a seep stands nobody can say leak, and the other way round; blind is who can say neither.
+        if (states.stale(alarms.LEAK) and states.stale(alarms.LEAK_SEEP)) != self._stale:
             self._stale = not self._stale
             self._judged_bits = -1
         if self._uptime_s == HEALTHY_S:
@@ -316,8 +314,9 @@ class App:
             self._judged_bits = bits
             self._told_bits = told_bits
             self._judge_sensors(latest, now_ms)
-        if self.guard.fine is not None:
-            self._watch_for_burst(latest, now_ms)
+        guard = self.guard
+        if guard.fine is not None and guard.sample(latest) and not self.faults.doubtful:
+            limits.judge_leak(self.alarms, guard.class_n, guard.rate_ul_h, now_ms)
         self.memory.sample(latest, bits)
         self.telemetry.sample(latest)
         self.outputs.drive(self.alarms, now_ms)
@@ -328,16 +327,6 @@ class App:
         if latest.seq % 10 == QUIET_N:
             self._use_quiet_slot(latest.seq)
         self._board.feed()
-
-    def _watch_for_burst(self, latest: sample.Sample, now_ms: int) -> None:
-        """Tell a rupture at once, unless the pressure has jumped as a fault makes it: then the second's end judges."""
-        p_pa = latest.values[sample.P_STATIC]
-        change_pa = p_pa - self._before_pa
-        self._before_pa = p_pa
-        if change_pa > JUMP_PA or change_pa < -JUMP_PA:
-            self._jumped = True
-        if self.guard.sample(latest) and not self._jumped and not self.faults.doubtful:
-            limits.judge_leak(self.alarms, self.guard.class_n, self.guard.rate_ul_h, now_ms)
 
     def _use_quiet_slot(self, seq: int) -> None:
         """What takes long, in a moment where no conversion waits to be read and the second's mean is far."""

@@ -7,7 +7,9 @@ filled again, it goes on from where it was. Meanwhile `wide` asks for the wide l
 commissioned (see guard).
 
 Without p_static there is nothing to judge: levels and evidence wait, and what has gone meanwhile is seen afterwards.
-step() and sample() allocate nothing.
+It is the same while p_static is noisier than the limits were made for (interference), but that the wide limits, which
+follow the noise, judge meanwhile. A leak is smooth, interference goes to and fro: the burst path counts no fall that is
+not twice as deep as the steps that went up shortly before. step() and sample() allocate nothing.
 """
 
 from array import array
@@ -30,6 +32,15 @@ _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
 
 _BURST_IN_A_ROW_N = const(2)  # of samples that are middles of three already
+_JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
+# Samples of white noise go seven rms to and fro in a second (kernels.wobble); the mean's steps stay within 0.92 rms in
+# 95 of 100 seconds, which is 0.66 rms of gas for a change within a second (estimate.NOISES_UL, adiabatic). From two and
+# a half times the noise of commissioning on the bank's limits are not for it: 2.5 * 7 / 0.66.
+_ROUGH_RATIO = const(27)
+_ROUGH_LEAST_PA = const(2_000)
+_ROUGH_S = const(10)
+_WOBBLE_MAX_PA = const((1 << 17) - 1)
+_NOISE_MAX_UL = const((1 << 14) - 1)
 
 
 class Commissioned:
@@ -38,6 +49,7 @@ class Commissioned:
     residual_ul, pump_on, noise_ul as in inventory and detector. alarm_bits: members of bank above their limits.
     permille: see evidence: by member, who has most, and of the burst path. most_permille: that of a member.
     bursting: the pressure falls as only a rupture makes it.
+    wobble_pa: how far p_static's samples went to and fro in the second that step() takes.
     wide: the wide limits are needed as well. whole_s: how long every channel has been there.
     """
 
@@ -76,6 +88,11 @@ class Commissioned:
             self._members[self._bank_params[bank.GROUPS + i]] |= 1 << i
         self.whole_s = 0
         self.injected_ul = 0
+        self.wobble_pa = 0
+        self._noise_ul = min(config.estimate[estimate.NOISES_UL], _NOISE_MAX_UL)
+        self._gas_ml = max(1, config.gas_ul >> 10)
+        self._rough_s = 0
+        self._rise_pa = 0
         self._started = False
         self._missing = False
         self._last_ul = 0
@@ -105,6 +122,15 @@ class Commissioned:
             self._before_n = 0
             return False
         before, p = self._before, latest.values[P_STATIC]
+        rise_pa = self._rise_pa
+        rise_pa -= rise_pa >> 5  # it fades within three seconds
+        if self._before_n:
+            step_pa = p - before[1]
+            if step_pa < -_JUMP_PA:
+                step_pa = -step_pa  # that of a fault: until the second has been judged, which is 12 samples at most
+            if step_pa > rise_pa:
+                rise_pa = step_pa
+        self._rise_pa = rise_pa
         x = self._x
         x[P_STATIC] = median(before[0], before[1], p) if self._before_n >= 2 else p
         before[0] = before[1]
@@ -115,7 +141,10 @@ class Commissioned:
         pump = self._burst_params[burst.P_PUMP_CHANNEL]
         if pump != P_STATIC and usable(status[pump]):
             x[pump] = latest.values[pump]
-        self._burst_n = self._burst_n + 1 if burst.step(self._burst, self._burst_params, x) else 0
+        if burst.step(self._burst, self._burst_params, x) and self._smooth():
+            self._burst_n += 1
+        else:
+            self._burst_n = 0
         bursting = self._burst_n >= _BURST_IN_A_ROW_N
         changed = bursting != self.bursting
         self.bursting = bursting
@@ -146,6 +175,9 @@ class Commissioned:
             evidence.move(self._bank, clamp(self.residual_ul - self._last_ul, -(1 << 20), 1 << 20))
             self.whole_s = _AGE_MAX_S
         self._last_ul = self.residual_ul
+        if self._rough(mean.values[P_STATIC]):
+            self.wide = True
+            return VALID if self.whole_s >= _READY_S[0] else SETTLING
         bank.scale(self._bank, self._bank_params, self._out)
         self.alarm_bits = bank.judge(self._bank, self._bank_params, self.residual_ul)
         held = self._held_groups()
@@ -174,6 +206,23 @@ class Commissioned:
         self.pump_on = residual.take(self._state, self._params, mean.values) == 0
         residual.gas(self._state, self._params, mean.values)
         self.residual_ul = residual.weigh(self._state, self._params, self._out) - self.injected_ul
+
+    def _smooth(self) -> bool:
+        """Whether what the burst path adds up is deeper than what goes to and fro."""
+        score = 0
+        for i in range(burst.MEMBER_N):
+            score = max(score, self._burst[burst.SCORES + i])
+        return score >> 7 > self._rise_pa  # of 1/64 Pa
+
+    def _rough(self, p_pa: int) -> bool:
+        """Whether p_static is noisier than the bank's limits are for, or was within _ROUGH_S."""
+        wobble_pa = min(self.wobble_pa, _WOBBLE_MAX_PA)
+        # 17b + 11b = 28b; 5b + 14b + 11b = 30b
+        if wobble_pa > _ROUGH_LEAST_PA and wobble_pa * self._gas_ml > _ROUGH_RATIO * self._noise_ul * (p_pa >> 10):
+            self._rough_s = _ROUGH_S
+        elif self._rough_s:
+            self._rough_s -= 1
+        return self._rough_s > 0
 
     def _held_groups(self) -> int:
         held = 0

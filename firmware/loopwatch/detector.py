@@ -31,6 +31,7 @@ MEMBER_N = len(MEMBERS)
 
 # In a signal of a few coarse levels the fall from the highest to the lowest is up to 18 times its noise.
 NOISE_FACTOR = const(22)
+_SUDDEN = const(3)
 
 
 class Detector:
@@ -60,6 +61,16 @@ class Detector:
             self._state[i] = 0
         for i in range(MEMBER_N):
             self.evidence_permille[i] = 0
+
+    def hear(self, noise_ul: int) -> None:
+        """The samples of the second to come are that noisy: thresholds follow at once if it is far more than before.
+
+        Not while a leak stands, which nothing but the inventory clears.
+        """
+        state = self._state
+        if not self.leaking and noise_ul > _SUDDEN * (state[cusum.NOISE_ACC] >> 8):
+            state[cusum.NOISE_ACC] = noise_ul << 8  # 20b + 8b
+            state[cusum.NOISE_N] = cusum.NOISE_MOST_N
 
     def step(self, residual_ul: int) -> None:
         """Take the residual of one second."""

@@ -16,7 +16,7 @@ from .config import Config
 from .detector import Detector
 from .inventory import NO_INPUT, VALID, Inventory
 from .port import const
-from .sample import Sample
+from .sample import P_STATIC, Sample
 
 NO_LEAK = const(0)
 SEEP = const(1)
@@ -32,6 +32,7 @@ RATE_MAX_UL_H = const(99_999_999)
 
 LOST_MAX_UL = const(1 << 20)
 
+_WOBBLE_MAX_PA = const((1 << 17) - 1)
 _HALF_PERMILLE = const(500)
 _TELLING_PERMILLE = const(300)  # below it evidence comes and goes by itself, and there is no leak to tell of
 
@@ -43,7 +44,7 @@ class Guard:
     evidence_permille: per class, 1000 is the threshold, -1 while nobody watches for it.
     rate_ul_h, lost_ul: since the evidence began; 0 without. rate_low_ul_h, rate_high_ul_h: its 95 % interval, 0 while
     it is not known. wide: the wide limits judge. fine: the commissioned detector, None without numbers. injected_ul:
-    what a proof test takes out of the residual.
+    what a proof test takes out of the residual. wobble_pa: how far p_static's samples went to and fro in the second.
     """
 
     def __init__(self, config: Config) -> None:
@@ -59,9 +60,11 @@ class Guard:
         self.lost_ul = 0
         self.wide = True
         self.injected_ul = 0
+        self.wobble_pa = 0
         self.fine = _commissioned(config) if config.commissioned else None
         self._inventory = Inventory(config)
         self._detector = Detector()
+        self._gas_ml = config.gas_ul >> 10
         self._wide_valid = False
 
     def restart(self) -> None:
@@ -94,6 +97,7 @@ class Guard:
         outcome = NO_INPUT
         if fine is not None:
             fine.injected_ul = self.injected_ul
+            fine.wobble_pa = self.wobble_pa
             outcome = fine.step(mean)
             self.wide = fine.wide
         if self.wide:
@@ -113,6 +117,10 @@ class Guard:
         outcome = self._inventory.step(mean)
         self._wide_valid = outcome == VALID
         if self._wide_valid:
+            # Their mean has a third of the samples' noise, and white noise goes seven rms to and fro: 17b + 11b = 28b
+            wobble_pa = min(self.wobble_pa, _WOBBLE_MAX_PA)
+            noise_ul = wobble_pa * self._gas_ml // (21 * max(1, mean.values[P_STATIC] >> 10))
+            self._detector.hear(min(noise_ul, LOST_MAX_UL))
             self._detector.step(self._inventory.residual_ul - self.injected_ul)
             self.noise_ul = self._detector.noise_ul
             self.noisy = self._detector.noisy

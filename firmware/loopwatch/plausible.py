@@ -74,6 +74,9 @@ def thermometers(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, told: p
                 state[T_OUT + i] -= 1
             elif away < _T_BACK_MDEGC:
                 state[T_OUT + i] = 0
+            elif i < 2 and status[channel + 1] <= _USABLE_MAX and state[T_OUT + i + 1] == 0 and t >= seen[channel + 1]:
+                # Warmer than the next cooler place: in the room, where it would have fallen, it is not.
+                state[T_OUT + i] = 0
         # Still while the others move: its anchor row keeps what all read when it last moved.
         row = T_ANCHOR + 3 * i
         moved = t - state[row + i]
@@ -152,8 +155,9 @@ _BIG_PA = const(20_000)  # a fall in one second after which the signal must show
 _JUMP_PA = const(3_000)
 _PLACES_PA = const(10_000)
 _OUT_N = const(3)  # seconds until it is told: interference jumps to and fro
-_WOBBLE_PA = const(40_000)  # white noise of 6 kPa
-_NOISY_N = const(5)
+_WOBBLE_PA = const(28_000)  # white noise of 4 kPa
+_NOISY_N = const(24)  # a noisy second counts four up, another one down: noise about the limit is told as well
+_NOISY_MOST_N = const(36)
 _CROSSED_PA = const(25_000)  # two transducers of 5 bar and 2 % differ by 20 kPa
 _CROSSED_N = const(10)
 _SCALE_LEAST = const(39)  # 5 kPa in 128 Pa
@@ -192,12 +196,14 @@ def pressures(state: ptr32, params: ptr32, seen: ptr32, status: ptr8, raw: ptr32
     # Noise beyond what a loop does, second by second.
     if has_static and wobble[0] > _WOBBLE_PA:
         bits |= 1
-        if state[P_NOISY_N] < _NOISY_N:
-            state[P_NOISY_N] += 1
-        else:
-            told[0] = _NOISY
-    else:
-        state[P_NOISY_N] = 0
+        if state[P_NOISY_N] < _NOISY_MOST_N:
+            state[P_NOISY_N] += 4
+    elif state[P_NOISY_N] > 0:
+        state[P_NOISY_N] -= 1
+    if state[P_NOISY_N] >= _NOISY_N:
+        # A calm second in between is one by chance.
+        told[0] = _NOISY
+        bits |= 1
     # Below what the weather leaves: no leak goes there, a wrong number does.
     if has_static and s < params[P_FLOOR]:
         bits |= 1

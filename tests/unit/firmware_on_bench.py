@@ -5,18 +5,22 @@ seconds pass in one. The unchanged firmware on MicroPython is the vm target's (t
 """
 
 import contextlib
+import copy
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from commissioned_loop import words_of
 from i2c_on_bench import I2C
+from pydantic import TypeAdapter
 
-from loopwatch import alarms, wire
+from loopwatch import alarms, bank, wire
 from loopwatch.app import App
-from loopwatch.config import Config
-from loopwatch_host.bench.scenario import load_scenario
+from loopwatch.config import TABLE, Config
+from loopwatch_host.bench.scenario import Event, load_scenario
 from loopwatch_host.bench.world import SCL_GPIO, World
 
 GPIO = {"led": 25, "interlock": 10, "horn": 11, "lamp_alarm": 12, "lamp_fault": 13}
@@ -94,8 +98,10 @@ class Bench:
         seed: int = 3,
         settings: tuple[str, ...] = (),
         reset_cause_n: int = 1,
+        commissioned: Config | None = None,
         **config: int,
     ) -> None:
+        """commissioned: on this configuration instead of the one of a board as delivered."""
         scenario = load_scenario("pinhole", settings)
         script = [{"at_s": at_s, **event} for at_s, event in events]
         data = scenario.model_dump(by_alias=True, exclude={"events", "expect"}) | {"event": script}
@@ -103,8 +109,12 @@ class Bench:
         self.board = Board(self.world, reset_cause_n)
         given = self.world.scenario.board_config() | config
         self._flash = tempfile.TemporaryDirectory(prefix="loopwatch-flash-")
+        words: list[int] = []
+        if commissioned:
+            words = words_of(commissioned)
+            given = {row[0]: getattr(commissioned, row[0]) for row in TABLE} | given
         with self._on_flash():
-            self.app = App(self.board, Config(**given))
+            self.app = App(self.board, Config(words, **given))
         self.decoder = wire.Decoder()
         self.messages: list[Any] = []
         self._taken_n = 0
@@ -120,6 +130,30 @@ class Bench:
             yield
         finally:
             os.chdir(before)
+
+    def settle(self) -> "Bench":
+        """Let a commissioned board be as after hours of this loop at rest.
+
+        Its averages began where the loop rests, so that time would not change them; what is left to do is to count.
+        """
+        fine = self.app.guard.fine
+        assert fine is not None
+        fine.whole_s = fine._bank[bank.STARTED] = bank.SETTLED_S
+        return self
+
+    def copy(self) -> "Bench":
+        """Another one that goes on from here, with a flash of its own."""
+        flash = tempfile.TemporaryDirectory(prefix="loopwatch-flash-")
+        shutil.copytree(self._flash.name, flash.name, dirs_exist_ok=True)
+        return copy.deepcopy(self, {id(self._flash): flash})
+
+    def happen(self, *events: tuple[float, dict[str, Any]]) -> "Bench":
+        """Let each event happen that many seconds from now."""
+        began_s = self.now_s
+        for at_s, event in sorted(events, key=lambda timed: timed[0]):
+            self.run(began_s + at_s)
+            self.world.do(TypeAdapter(Event).validate_python({"at_s": 0, **event}))
+        return self
 
     @property
     def now_s(self) -> float:

@@ -1,4 +1,4 @@
-"""The faults that the bench injects, as events of a scenario 30 s after power-on, and what the board must say of each.
+"""The faults that the bench injects, and what the board must say of each: events 20 s after power-on, with a baseline.
 
 One list for every engine: tests/unit/test_faults.py runs it in this process, tests/vm/test_faults.py on MicroPython.
 """
@@ -6,7 +6,7 @@ One list for every engine: tests/unit/test_faults.py runs it in this process, te
 from dataclasses import dataclass, field
 from typing import Any
 
-AT_S = 30.0
+AT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ def of(*names: str) -> frozenset[str]:
 
 
 STATIC, PUMP, RAIL, COMMON = "sensor_fault_p_static", "sensor_fault_p_pump", "sensor_fault_rail", "common_mode_fault"
+
+# What nobody measures must stand still, or the loop would not have been commissioned so finely.
+RAIL_NOT_MEASURED = ("sensors.rail.fitted=false", "sensors.rail.wander_v=0")
 
 INJECTIONS = (
     Injection("p_static_open", (fault("p_static", "open"),), of(STATIC, "blind"), heal("p_static")),
@@ -90,16 +93,14 @@ INJECTIONS = (
         ({"do": "adc_gain", "gain": 0.5},),
         of(COMMON, STATIC, PUMP, "blind"),
         ({"do": "adc_gain", "gain": 1.0},),
-        (),
-        {"fitted_bits": 0b011111},
+        RAIL_NOT_MEASURED,
     ),
     Injection(
         "gain_steps_by_15_percent_and_the_rail_is_not_measured",
         ({"do": "adc_gain", "gain": 0.85},),
         of(COMMON, STATIC, PUMP, "blind"),
         ({"do": "adc_gain", "gain": 1.0},),
-        (),
-        {"fitted_bits": 0b011111},
+        RAIL_NOT_MEASURED,
     ),
     Injection(
         "data_path_reads_zero",
@@ -117,7 +118,7 @@ INJECTIONS = (
         "p_static_jumps_up", ({"do": "offset", "channel": "p_static", "offset_pa": 20_000},), of(STATIC, "blind")
     ),
     Injection("spike_of_p_static", (fault("p_static", "spike", size_pa=-60_000.0),), of()),
-    Injection("interference", ({"do": "emi", "channel": "p_static", "noise_pa": 5_000, "for_s": 20},), of()),
+    Injection("interference", ({"do": "emi", "channel": "p_static", "noise_pa": 3_000, "for_s": 20},), of()),
     Injection(
         "strong_interference",
         ({"do": "emi", "channel": "p_static", "noise_pa": 40_000, "for_s": 20},),
@@ -141,6 +142,8 @@ INJECTIONS = (
         ({"do": "probe_out", "channel": "t_source"},),
         of("sensor_fault_t_source"),
         ({"do": "probe_in", "channel": "t_source"},),
+        # 20 K above the room; less than 15 K are no faster than coolant can be.
+        ("start.load_w=400",),
     ),
     Injection(
         "pressures_exchanged", ({"do": "exchange", "channels": ("p_static", "p_pump")},), of(PUMP, STATIC, "blind")

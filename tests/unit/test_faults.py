@@ -1,59 +1,123 @@
-"""Faults are not leaks: every fault of the bench, alone and while a real leak begins, on the whole firmware."""
+"""Faults are not leaks: every fault of the bench, alone and while a real leak begins, on the whole firmware.
+
+On a board as it is delivered, and on one that was commissioned on this loop and has run on it for hours: two sets of
+judges. The faults alone on a board as delivered are in tests/vm/test_faults.py, on MicroPython.
+"""
+
+from array import array
+from functools import cache
+from itertools import pairwise
 
 import pytest
 from firmware_on_bench import Bench
 from injections import AT_S, BY_NAME, INJECTIONS, Injection
 
-HEAL_S = 60.0
-END_S = 100.0
+from loopwatch.config import Config
+from loopwatch.faults import Faults
+from loopwatch.sample import ABSENT, GOOD, T_SOURCE, Sample
+
+FAULT_S = 12.0  # on a bench that has settled
+HEAL_S = 42.0
+END_S = 80.0
+SETTLED_S = 120.0  # the commissioned bank judges from 100 s on
 # 27 mL/min at first, as in scenario pinhole: seen in 8 s when nothing is in the way.
 LEAK = {"do": "leak", "hole_mm": 0.3}
 LEAKS = {"leak", "leak_seep", "leak_rupture"}
 ALWAYS = {"not_commissioned"}
+LONG_S = {"t_dome_stuck": 790.0}
 
 
-def bench(fault: Injection, *more: tuple[float, dict], healed: bool = True) -> Bench:
-    events = [(AT_S, event) for event in fault.events] + [(HEAL_S, event) for event in fault.healed if healed]
-    return Bench(*events, *more, settings=fault.settings, **fault.config)
+@cache
+def settled(settings: tuple[str, ...], config: tuple[tuple[str, int], ...], commissioned: Config | None) -> Bench:
+    """A bench that has been running for a while, to be copied."""
+    board = Bench(settings=settings, commissioned=commissioned, **dict(config)).run(SETTLED_S - 10)
+    return (board.settle() if commissioned else board).run(SETTLED_S)
+
+
+@pytest.fixture(params=["as_delivered", "commissioned"])
+def made_for(request: pytest.FixtureRequest, commissioned: Config) -> Config | None:
+    return commissioned if request.param == "commissioned" else None
+
+
+class Case:
+    """A bench with a fault to come; times from SETTLED_S on."""
+
+    def __init__(self, fault: Injection, made_for: Config | None) -> None:
+        self.bench = settled(fault.settings, tuple(sorted(fault.config.items())), made_for).copy()
+        assert not set(self.bench.raised()) - ALWAYS
+
+    def run(self, *events: tuple[float, dict], until_s: float) -> Bench:
+        return self.bench.happen(*events).run(SETTLED_S + until_s)
+
+
+def at(at_s: float, events: tuple[dict, ...]) -> list[tuple[float, dict]]:
+    return [(at_s, event) for event in events]
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_fault_raises_its_own_alarms_and_no_leak(name):
+def test_a_fault_raises_its_own_alarms_and_no_leak_on_a_commissioned_board(name, commissioned):
     fault = BY_NAME[name]
-    raised = set(bench(fault).run(END_S if fault.name != "t_dome_stuck" else 800).raised()) - ALWAYS
+    case = Case(fault, commissioned)
+    board = case.run(*at(FAULT_S, fault.events), *at(HEAL_S, fault.healed), until_s=LONG_S.get(name, END_S))
+    raised = set(board.raised())
     assert not raised & LEAKS
     assert raised >= fault.alarms
-    if not fault.blind:
-        assert "blind" not in raised
+    assert ("blind" in raised) == fault.blind
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_leak_that_is_suspected_when_a_fault_comes_is_still_found_or_the_board_says_that_it_is_blind(name):
-    # Evidence has begun to grow and has not reached its threshold: the leak is three seconds old.
-    board = bench(BY_NAME[name], (AT_S - 3, LEAK), healed=False).run(AT_S + 45)
+def test_a_leak_that_is_suspected_when_a_fault_comes_is_still_found_or_the_board_says_that_it_is_blind(name, made_for):
+    # Evidence has begun to grow and has not reached its threshold: the leak is three seconds old, two where its own
+    # numbers see it sooner.
+    fault = BY_NAME[name]
+    leak_s = FAULT_S - (2 if made_for else 3)
+    board = Case(fault, made_for).run((leak_s, LEAK), *at(FAULT_S, fault.events), until_s=FAULT_S + 45)
     raised = board.raised()
     assert "leak" in raised or board.state("blind") in ("UNACK", "ACKED"), raised
 
 
 @pytest.mark.parametrize("name", [each.name for each in INJECTIONS if each.healed])
-def test_the_evidence_counts_on_when_the_fault_has_gone(name):
-    # A slower leak, 12 mL/min: without the fault it takes 15 s.
-    board = bench(BY_NAME[name], (AT_S - 8, {"do": "leak", "hole_mm": 0.2})).run(HEAL_S + 40)
+def test_the_evidence_counts_on_when_the_fault_has_gone(name, made_for):
+    # A slower leak, 12 mL/min: without the fault it takes 15 s, and 5 s on a commissioned board.
+    fault = BY_NAME[name]
+    leak = (FAULT_S - (2 if made_for else 8), {"do": "leak", "hole_mm": 0.2})
+    case = Case(fault, made_for)
+    board = case.run(leak, *at(FAULT_S, fault.events), *at(HEAL_S, fault.healed), until_s=HEAL_S + 40)
     assert "leak" in board.raised()
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_leak_alarm_that_stands_is_not_cleared_by_a_fault(name):
+def test_a_leak_alarm_that_stands_is_not_cleared_by_a_fault(name, made_for):
     fault = BY_NAME[name]
-    late = [(AT_S + 25, event) for event in fault.events]
-    board = Bench((AT_S, LEAK), *late, settings=fault.settings, **fault.config).run(AT_S + 60)
+    board = Case(fault, made_for).run((0.0, LEAK), *at(25.0, fault.events), until_s=60)
     assert board.state("leak") == "UNACK"
     assert board.app.alarms.active(0)
     assert board.pin("interlock") == 0
 
 
+def test_a_seep_that_stands_is_no_reason_to_call_the_board_blind(commissioned):
+    # 45 mL/h is below the class of a leak: what nobody can say meanwhile is only how large it will become.
+    board = settled((), (), commissioned).copy().happen((0.0, {"do": "leak", "rate_ml_h": 45})).run(SETTLED_S + 600)
+    assert board.state("leak_seep") == "UNACK"
+    assert board.now_s - board.raised()["leak_seep"] > 120
+    assert set(board.raised()) == {"leak_seep"}
+    assert board.pin("interlock") == 1
+
+
+@pytest.mark.parametrize("noise_pa", [500, 1_000, 2_000, 4_000, 8_000, 16_000])
+def test_interference_of_any_strength_is_no_leak_and_does_not_hide_a_hole(noise_pa, made_for):
+    emi = {"do": "emi", "channel": "p_static", "noise_pa": noise_pa, "for_s": 240}
+    assert not set(settled((), (), made_for).copy().happen((0, emi)).run(SETTLED_S + 300).raised()) & LEAKS
+    # 340 mL/min.
+    board = settled((), (), made_for).copy().happen((0, emi), (2, {"do": "leak", "hole_mm": 1.0}))
+    board.run(SETTLED_S + 60)
+    raised = board.raised()
+    assert "leak" in raised or board.state("blind") == "UNACK", raised
+
+
 def test_a_chip_that_holds_the_bus_is_clocked_free_within_two_seconds():
-    board = bench(BY_NAME["bus_held_by_a_chip"]).run(AT_S + 2.5)
+    fault = BY_NAME["bus_held_by_a_chip"]
+    board = Bench(*at(AT_S, fault.events)).run(AT_S + 2.5)
     assert not board.world.bus.stuck
     assert board.run(AT_S + 20).state("blind") == "NORM"
     assert board.records("sample")[-1].values["status_bits"] == 0
@@ -79,12 +143,58 @@ def test_thermometers_exchanged_at_the_start_are_told_within_three_minutes():
 
 
 @pytest.mark.parametrize("hole_mm", [0.8, 3, 10])
-def test_a_burst_is_a_leak_however_big_it_is(hole_mm):
-    board = Bench((AT_S, {"do": "leak", "hole_mm": hole_mm})).run(AT_S + 8)
+def test_a_burst_is_a_leak_however_big_it_is(hole_mm, made_for):
+    board = settled((), (), made_for).copy().happen((0, {"do": "leak", "hole_mm": hole_mm})).run(SETTLED_S + 8)
     assert {"leak", "leak_rupture"} <= set(board.raised())
     assert not any("fault" in name for name in board.raised())
+
+
+def drift(pa_s: float, for_s: int) -> list[tuple[float, dict]]:
+    """p_static reads more and more wrong, by a small step each second."""
+    return [(t_s, {"do": "offset", "channel": "p_static", "offset_pa": pa_s}) for t_s in range(1, for_s)]
+
+
+def test_a_transducer_that_drifts_down_is_told_as_a_seep_and_as_nothing_else(commissioned):
+    # 12 Pa/s of 150 kPa over 150 mL of gas are 12 uL/s, 43 mL/h. Nothing on the loop tells the two apart.
+    board = settled((), (), commissioned).copy().happen(*drift(-12.0, 240))
+    assert set(board.raised()) == {"leak_seep"}
+    assert board.pin("interlock") == 1
+
+
+def test_a_transducer_that_drifts_up_hides_a_seep_of_its_rate_and_no_greater_leak(commissioned):
+    seep = {"do": "leak", "rate_ml_h": 43.0}
+    board = settled((), (), commissioned).copy().happen((1.0, seep), *drift(12.0, 240))
+    assert not board.raised(), "as much comes as goes: nobody can see it"
+    drifting = settled((), (), commissioned).copy().happen((1.0, LEAK), *drift(12.0, 60))
+    assert drifting.raised()["leak"] < SETTLED_S + 15
 
 
 def test_a_pump_that_stops_and_starts_and_changes_its_speed_is_no_fault():
     speeds = [(30 + 20 * i, {"do": "pump", "speed": speed}) for i, speed in enumerate((0, 1, 0.6, 1, 0.8, 0, 1))]
     assert set(Bench(*speeds).run(200).raised()) == ALWAYS
+
+
+def test_a_pump_that_starts_on_a_hot_source_is_no_thermometer_that_has_fallen_out():
+    # Ten minutes at 150 W without flow heat the source to 67 degrees; then it cools by more than 1 K in a second.
+    board = Bench((30, {"do": "pump", "speed": 0}), (600, {"do": "pump", "speed": 1})).run(700)
+    seen = [record.values["t_source_mdegc"] for record in board.records("mean")]
+    assert None not in seen
+    assert min(later - earlier for earlier, later in pairwise(seen)) < -1_200
+    assert set(board.raised()) == ALWAYS
+
+
+def test_a_thermometer_that_cooled_too_fast_is_believed_again_when_it_is_warmer_than_the_next_cooler_place():
+    # Out of its pocket it would read the room, and stay there: see the injections.
+    reading = Sample()
+    faults = Faults(Config(fitted_bits=0b001101))
+    raw, wobble = array("i", [0, 0]), array("i", [0, 0])
+    reading.status[:] = bytes((GOOD, ABSENT, GOOD, GOOD, ABSENT, ABSENT))
+    told = []
+    for second in range(120):
+        raw[0] = 50 * second
+        reading.values[:] = array("i", [150_000, 0, 60_000 if second < 20 else 40_000, 35_000, 0, 0])
+        reading.status[T_SOURCE] = GOOD
+        faults.judge(reading, raw, wobble)
+        told.append(faults.told[T_SOURCE] > 0)
+    assert told[20] and told[35]
+    assert not any(told[:20]) and not any(told[45:])

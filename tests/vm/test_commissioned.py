@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from loopwatch.config import Config
 from loopwatch.settings import Settings
 from loopwatch.telemetry import COMMISSIONED
 from loopwatch_host.bench import scenario
@@ -15,8 +15,6 @@ from loopwatch_host.bench.runner import consume
 from loopwatch_host.bench.vm import VmTarget
 from loopwatch_host.bench.world import World
 from loopwatch_host.client import Client
-from loopwatch_host.commission import commission, log
-from loopwatch_host.evaluate import family, journey
 from loopwatch_host.messages import Record, alarm_change
 
 HOLE_FROM_S = 60.0
@@ -34,15 +32,11 @@ def _inside(folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def heard(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+def heard(tmp_path_factory: pytest.TempPathFactory, commissioned: Config) -> list[Record]:
     """What a board commissioned on three days of the reference loop says until UNTIL_S."""
     flash = tmp_path_factory.mktemp("flash")
-    member = family.default(5)
-    way = journey.drawn(member, 3)
-    x = journey.log(journey.begun(member, way), way, 0, len(way.inputs))
-    made = commission.commissioned(log.Log(x, np.arange(len(x)), (1, 2, 3, 4), 0), 2000, 150)
     with _inside(flash):
-        Settings().save(made.config.content())
+        Settings().save(commissioned.content())
     script = scenario.load_scenario("burst", [f"duration_s={UNTIL_S}"])
     (leak,) = [event for event in script.events if event.do == "leak"]
     assert (leak.at_s, leak.hole_mm) == (HOLE_FROM_S, 0.8)

@@ -97,8 +97,12 @@ class TemperatureSensor:
 
 @dataclass(frozen=True)
 class Rail:
-    """The 5 V from USB that supplies the transducers; noise as for PressureSensor, wander common to all it supplies."""
+    """The 5 V from USB that supplies the transducers; noise as for PressureSensor, wander common to all it supplies.
 
+    fitted: whether the converter measures it.
+    """
+
+    fitted: bool = True
     volts: float = 5.0
     noise_v: float = 0.0005
     wander_v: float = 0.01

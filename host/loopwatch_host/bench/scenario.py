@@ -400,7 +400,7 @@ class Scenario(_Strict):
     def board_config(self) -> dict[str, int]:
         """What the board's configuration must say for these sensors: rows of config.TABLE by name."""
         config = {}
-        fitted = 1 << len(CHANNEL_SPECS)  # the rail
+        fitted = self.sensors.rail.fitted << len(CHANNEL_SPECS)
         for place, channel in enumerate(CHANNEL_SPECS):
             spec = getattr(self.sensors, channel)
             fitted |= spec.fitted << place

@@ -193,7 +193,9 @@ class World:
         rates = generator(seed, "clocks").uniform(-0.1, 0.1, 4).tolist()
         self.rail = RailLine(sensors.rail, seed)
         self._pressure_lines = {
-            name: PressureLine(name, getattr(sensors, name), self.rail, self._mean_pressure(name), seed)
+            name: PressureLine(
+                name, getattr(sensors, name), self.rail, partial(self._mean_pressure, self._pressures[name]), seed
+            )
             for name in script.PRESSURES
         }
         self._lines: dict[str, PressureLine | RailLine] = {**self._pressure_lines, "rail": self.rail}
@@ -276,17 +278,12 @@ class World:
             for analog in self._lines.values():
                 analog.disturbed.forget(t_us - KEPT_N * STEP_US)
 
-    def _mean_pressure(self, name: str) -> Callable[[float, float], float]:
+    def _mean_pressure(self, kept: list[tuple[float, float]], from_us: float, to_us: float) -> float:
         """The loop's mean pressure over a window: that of its middle, as pressures run straight between grid points."""
-        kept = self._pressures[name]
-
-        def mean_pa(from_us: float, to_us: float) -> float:
-            middle = 0.5 * (from_us + to_us) / STEP_US
-            step_n = min(max(int(middle), self._step_n - KEPT_N, 0), self._step_n - 1)
-            begin, end = kept[step_n % KEPT_N]
-            return begin + (end - begin) * min(max(middle - step_n, 0.0), 1.0)
-
-        return mean_pa
+        middle = 0.5 * (from_us + to_us) / STEP_US
+        step_n = min(max(int(middle), self._step_n - KEPT_N, 0), self._step_n - 1)
+        begin, end = kept[step_n % KEPT_N]
+        return begin + (end - begin) * min(max(middle - step_n, 0.0), 1.0)
 
     def _pin_volts(self, place: int, from_us: float, to_us: float) -> float:
         """Mean voltage at a pin of the converter; the fourth is not wired."""
