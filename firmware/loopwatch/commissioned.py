@@ -14,7 +14,7 @@ from array import array
 
 from . import bank, burst, estimate, evidence, residual
 from .config import Config
-from .fixed import clamp, median
+from .fixed import clamp
 from .inventory import NO_INPUT, SETTLING, VALID
 from .port import const
 from .sample import CHANNEL_N, P_STATIC, SPEC_HIGH, Sample, usable
@@ -28,8 +28,6 @@ _GROUP_N = const(4)
 _ALL_GROUPS_BITS = const(0b1111)
 _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
-
-_BURST_IN_A_ROW_N = const(2)  # of samples that are middles of three already
 
 
 class Commissioned:
@@ -65,9 +63,6 @@ class Commissioned:
         self.rate_high_ul_h = 0
         self.lost_ul = 0
         self._x = array("i", bytes(4 * CHANNEL_N))
-        self._before = array("i", bytes(4 * 2))
-        self._before_n = 0
-        self._burst_n = 0
         self._needed = 1 << P_STATIC | 1 << self._params[residual.P_PUMP_CHANNEL]
         for role in range(3):
             self._needed |= 1 << self._params[residual.ROLE_CHANNELS + role]
@@ -94,29 +89,20 @@ class Commissioned:
         """What the burst path has felt was not the loop: it begins anew."""
         for i in range(burst.STATE_N):
             self._burst[i] = 0
-        self._before_n = 0
-        self._burst_n = 0
         self.bursting = False
 
     def sample(self, latest: Sample) -> bool:
-        """Take a sample for the burst path, which single spikes don't reach; returns whether bursting has changed."""
+        """Take a sample for the burst path; returns whether bursting has changed."""
         status = latest.status
         if not usable(status[P_STATIC]):
-            self._before_n = 0
+            self._burst[burst.BEFORE_N] = 0
             return False
-        before, p = self._before, latest.values[P_STATIC]
         x = self._x
-        x[P_STATIC] = median(before[0], before[1], p) if self._before_n >= 2 else p
-        before[0] = before[1]
-        before[1] = p
-        if self._before_n < 2:
-            self._before_n += 1
-            return False
+        x[P_STATIC] = latest.values[P_STATIC]
         pump = self._burst_params[burst.P_PUMP_CHANNEL]
-        if pump != P_STATIC and usable(status[pump]):
+        if usable(status[pump]):
             x[pump] = latest.values[pump]
-        self._burst_n = self._burst_n + 1 if burst.step(self._burst, self._burst_params, x) else 0
-        bursting = self._burst_n >= _BURST_IN_A_ROW_N
+        bursting = burst.step(self._burst, self._burst_params, x) != 0
         changed = bursting != self.bursting
         self.bursting = bursting
         return changed
