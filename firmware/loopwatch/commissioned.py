@@ -75,6 +75,15 @@ class Commissioned:
         self._missing = False
         self._last_ul = 0
 
+    @property
+    def learnt(self) -> int:
+        """What takes days to be found: residual's scale, times 2**29."""
+        return self._state[residual.SCALE_ACC]
+
+    def relearn(self, scale_acc: int) -> None:
+        """Go on from what was learnt before a restart; before the first step()."""
+        self._state[residual.SCALE_ACC] = clamp(scale_acc, -residual.SCALE_MAX_ACC, residual.SCALE_MAX_ACC)
+
     def restart(self) -> None:
         """Forget all evidence: a person has dealt with it. The present residual is every member's level."""
         evidence.hold(self._bank, self._bank_params, self.residual_ul, _ALL_GROUPS_BITS)
