@@ -103,16 +103,16 @@ class Bench:
         self.board = Board(self.world, reset_cause_n)
         given = self.world.scenario.board_config() | config
         self._flash = tempfile.TemporaryDirectory(prefix="loopwatch-flash-")
-        with self._on_flash():
+        with self.on_flash():
             self.app = App(self.board, Config(**given))
         self.decoder = wire.Decoder()
         self.messages: list[Any] = []
         self._taken_n = 0
-        with self._on_flash():
+        with self.on_flash():
             self.app.start(0)
 
     @contextlib.contextmanager
-    def _on_flash(self) -> Iterator[None]:
+    def on_flash(self) -> Iterator[None]:
         """The firmware's files are where it runs: its own empty flash."""
         before = os.getcwd()
         os.chdir(self._flash.name)
@@ -128,7 +128,7 @@ class Bench:
     def run(self, until_s: float) -> "Bench":
         """Let the firmware do what is due until then."""
         clock = self.board.i2c
-        with self._on_flash():
+        with self.on_flash():
             while clock.t_us < until_s * 1e6:
                 due_ms = self.app.step(clock.t_us // 1000)
                 clock.wait_until(max(due_ms * 1000, clock.t_us + 300))
