@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,18 @@ def test_the_bound_is_that_of_the_detection_notes():
     # Independent prototype: 94.8 min at 1 mL/h and 107 s at 10 mL/h, one false alarm a year.
     for ml_h, expected_s in ((1.0, 94.8 * 60), (10.0, 107.0)):
         assert bound.delay_s(ml_h / 3.6, 81.0, 22.0, 365 * 86_400) == pytest.approx(expected_s, rel=0.01)
+
+
+def test_the_reference_loops_ratio_is_to_the_bound_of_the_detection_notes():
+    # Section 3, "bound, three sensors"; its three and one second are whole samples.
+    for ml_h, expected_s, within in ((1.0, 54 * 60, 0.03), (10.0, 78.0, 0.02), (60.0, 15.0, 0.02), (600.0, 3.0, 0.2)):
+        row: dict[str, Any] = {"leak": f"{ml_h:g} mL/h", "mean_pump_on_s": 2 * expected_s}
+        campaign._put_ratio(row, 1.0)
+        assert row["bound_s"] == pytest.approx(expected_s, rel=within)
+        assert row["ratio"] * row["bound_s"] == pytest.approx(2 * expected_s)
+    hole: dict[str, Any] = {"leak": "0.8 mm", "mean_pump_on_s": 1.0}
+    campaign._put_ratio(hole, 1.0)
+    assert hole["ratio"] is None
 
 
 def test_the_interval_of_a_count_is_garwoods():

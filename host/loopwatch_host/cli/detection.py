@@ -20,6 +20,7 @@ from . import output
 
 if TYPE_CHECKING:
     from ..commission.record import Commissioned
+    from ..evaluate.campaign import Plan
 
 
 class Part(str, Enum):
@@ -133,6 +134,9 @@ def evaluate(
     log_days: float = typer.Option(14.0, min=1.0, max=60.0, help="Days of the commissioning log."),
     onsets: int = typer.Option(24, min=0, max=1_000, help="Random moments in each loop from which leaks are tried."),
     unseen: bool = typer.Option(False, "--unseen", help="With events of kinds that no commissioning log met."),
+    reference: bool = typer.Option(
+        False, "--reference", help="The reference loop with other duty, weather and noise, beside its bound."
+    ),
     peers: bool = typer.Option(False, "--peers", help="Also pressure switch, dP/dt and EWMA."),
     folder: Path = typer.Option(Path("campaign"), help="Where finished loops are kept; started again it goes on."),
     workers: int = typer.Option(0, min=0, help="Processes; 0 is one per core."),
@@ -149,7 +153,13 @@ def evaluate(
         answer = {"config": str(config), "rates": record.load(config).curve}
     else:
         seeds = _seeds(part, from_seed, loops)
-        answer = {"part": part.value, **_campaign(seeds, days, log_days, onsets, unseen, peers, folder, workers)}
+        if days < log_days + 3:
+            raise UsageError(f"--days {days:g}: must be at least three more than --log-days {log_days:g}")
+        from ..evaluate import campaign
+
+        events = "unseen" if unseen else "usual"
+        plan = campaign.Plan(days, onsets, log_days, reference, events, peers=peers)
+        answer = {"part": part.value, **_campaign(seeds, plan, folder, workers)}
     if as_json:
         output.document(answer)
         return
@@ -190,21 +200,9 @@ def _integers(seeds: list[int], days: float, log_days: float, onsets: int) -> di
     return integers.table(found)
 
 
-def _campaign(
-    seeds: list[int],
-    days: float,
-    log_days: float,
-    onsets: int,
-    unseen: bool,
-    peers: bool,
-    folder: Path,
-    workers: int,
-) -> dict[str, Any]:
-    if days < log_days + 3:
-        raise UsageError(f"--days {days:g}: must be at least three more than --log-days {log_days:g}")
+def _campaign(seeds: list[int], plan: Plan, folder: Path, workers: int) -> dict[str, Any]:
     from ..evaluate import campaign
 
-    plan = campaign.Plan(days, onsets, log_days, events="unseen" if unseen else "usual", peers=peers)
     with output.progress(f"{len(seeds)} loops") as progress:
         results = campaign.run(folder, seeds, plan, workers or os.cpu_count() or 1, progress)
     return campaign.table(results, 1.0)

@@ -14,7 +14,7 @@ import numpy as np
 from loopwatch import burst
 
 from .. import twin
-from .fit import ABSENT, Ints, Shape
+from .fit import ABSENT, Floats, Ints, Shape
 
 # (allowance mL/h, n)
 MEMBERS = ((1_200.0, 3), (2_500.0, 2), (5_000.0, 1))
@@ -77,7 +77,7 @@ def parameters(shape: Shape, noise_pa: float, litres: float, hose: float) -> Int
     return p
 
 
-def tail(most: Ints) -> float:
+def tail(most: Ints | Floats) -> float:
     """The score that is passed ALARMS_PER_YEAR times, from the largest ones of blocks of BLOCK_N samples."""
     ordered = np.sort(most.astype(np.float64))
     top = ordered[-round(TAIL_PART * len(ordered)) :]
