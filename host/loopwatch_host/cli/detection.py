@@ -32,7 +32,7 @@ class Part(str, Enum):
 
 def commission(
     paths: list[Path] = typer.Argument(
-        metavar="LOG...", help="Leak-free logs of one loop, .csv or .parquet, in order."
+        metavar="LOG...", help="Leak-free logs of one loop, .csv or .parquet, in order; with --live the .csv to fill."
     ),
     to: Path = typer.Option(Path("loop.toml"), "-o", "--output", help="The settings to write."),
     alarms_per_year: float = typer.Option(
@@ -46,6 +46,13 @@ def commission(
     withdrawn_at: float | None = typer.Option(
         None, "--withdrawn-at", min=0.0, help="When, in seconds from the log's start."
     ),
+    live: bool = typer.Option(
+        False, "--live", help="Take the log from a board first; given again with the same LOG it goes on."
+    ),
+    target: str = typer.Option("serial", help="With --live: serial, serial:PORT, vm or pico."),
+    days: float = typer.Option(14.0, min=1.0, max=60.0, help="With --live: how much to log."),
+    scenario: str = typer.Option("quiet", help="With --live on vm and pico: the loop's scenario."),
+    seed: int = typer.Option(1, min=0, help="With --live on vm and pico: seed of everything random."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document."),
 ) -> None:
     """Find a loop's settings in its own leak-free log, and say which leak will be seen in what time."""
@@ -58,8 +65,15 @@ def commission(
     withdrawal = None
     if withdrawn_ml is not None and withdrawn_at is not None:
         withdrawal = desk.Withdrawal(withdrawn_ml, withdrawn_at)
+    log = None
+    if live:
+        from .live import logged
+
+        if len(paths) != 1:
+            raise UsageError("--live fills one log: name one .csv file")
+        log = logged(paths[0], target, scenario, seed, days)
     with output.progress("commissioning") as progress:
-        log = logs.read(paths)
+        log = log or logs.read(paths)
         work = desk.worked(log, volume_ml, gas_ml, alarms_per_year, progress, withdrawal)
     made = work.made
     page = to.with_suffix(".html")

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TextIO
 
@@ -58,6 +58,12 @@ class Log:
         """(second, length) of every gap."""
         steps = np.diff(self.second)
         return [(int(self.second[i]) + 1, int(steps[i]) - 1) for i in np.flatnonzero(steps > 1)]
+
+    def longest_stretch(self, longest_gap_s: int) -> Log:
+        """The longest part in which nothing is missing for more than longest_gap_s; filled_n is still the whole's."""
+        edges = [0, *(np.flatnonzero(np.diff(self.second) - 1 > longest_gap_s) + 1).tolist(), len(self.second)]
+        first, last = max(pairwise(edges), key=lambda part: int(self.second[part[1] - 1] - self.second[part[0]]))
+        return replace(self, x=self.x[first:last], second=self.second[first:last] - self.second[first])
 
 
 def read(paths: list[Path]) -> Log:

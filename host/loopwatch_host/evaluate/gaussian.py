@@ -35,11 +35,11 @@ _SCORES, _MEMBER_N = bank.SCORES, bank.MEMBER_N
 # (allowance mL/h, n): innovations of the steady filter for this noise have n = 4; faster leaks are over before that.
 MEMBERS = (
     (0.5, 4),
-    (1.4, 4),
-    (4.0, 4),
-    (12.0, 4),
-    (36.0, 4),
-    (110.0, 4),
+    (1.1, 4),
+    (2.6, 4),
+    (7.0, 4),
+    (25.0, 4),
+    (90.0, 4),
     (330.0, 3),
     (600.0, 3),
     (900.0, 2),
@@ -171,7 +171,7 @@ def table(p: Ints, trials: int, seed: int, arl_s: float = YEAR_S) -> list[Rate]:
 
 CALIBRATED_DAYS = 1_200
 JUDGED_DAYS = 20 * 365
-TRIALS = 400
+TRIALS = 1_500
 # Members overlap: each may have this many times its equal share and the bank still keeps the budget.
 OVERLAP = 2.0
 
