@@ -108,8 +108,8 @@ def test_a_peer_acts_on_what_its_name_says():
 def test_a_campaign_goes_on_where_it_stopped_and_refuses_another_plan(tmp_path):
     seeds = [1_000, 1_001]
     seen = []
-    first = campaign.run(tmp_path, seeds[:1], SMALL, 1, lambda done, of: None)
-    both = campaign.run(tmp_path, seeds, SMALL, 1, lambda done, of: seen.append((done, of)))
+    first = campaign.run(tmp_path, seeds[:1], SMALL, campaign.here(1), lambda done, of: None)
+    both = campaign.run(tmp_path, seeds, SMALL, campaign.here(1), lambda done, of: seen.append((done, of)))
     assert seen == [(1, 2), (2, 2)]
     assert both[0] == json.loads(json.dumps(first[0]))
     table = campaign.table(both, 1.0)
@@ -117,7 +117,7 @@ def test_a_campaign_goes_on_where_it_stopped_and_refuses_another_plan(tmp_path):
     assert [row["onsets"] for row in table["rates"]] == [4] * len(trial.leaks())
     assert table["false_alarms"]["years"] == pytest.approx(2 * 3.5 / 365)
     with pytest.raises(ValueError, match="another plan"):
-        campaign.run(tmp_path, seeds, campaign.Plan(days=7.0), 1, lambda done, of: None)
+        campaign.run(tmp_path, seeds, campaign.Plan(days=7.0), campaign.here(1), lambda done, of: None)
 
 
 def test_the_command_goes_on_from_a_seed_and_refuses_one_of_the_other_part(tmp_path):
@@ -126,7 +126,7 @@ def test_the_command_goes_on_from_a_seed_and_refuses_one_of_the_other_part(tmp_p
         return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
 
     plan = campaign.Plan(days=6.0, onset_n=0, log_days=2.5)
-    campaign.run(tmp_path / "kept", [1_000_007], plan, 1, lambda done, of: None)
+    campaign.run(tmp_path / "kept", [1_000_007], plan, campaign.here(1), lambda done, of: None)
     known = ("--days", "6", "--log-days", "2.5", "--onsets", "0", "--folder", "kept", "--loops", "1", "--json")
     answer = evaluate("--part", "train", "--from-seed", "1000007", *known)
     assert answer.returncode != 0

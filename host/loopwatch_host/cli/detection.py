@@ -154,6 +154,7 @@ def evaluate(
     peers: bool = typer.Option(False, "--peers", help="Also pressure switch, dP/dt and EWMA."),
     folder: Path = typer.Option(Path("campaign"), help="Where finished loops are kept; started again it goes on."),
     workers: int = typer.Option(0, min=0, help="Processes; 0 is one per core."),
+    dask: str | None = typer.Option(None, metavar="ADDRESS", help="Compute on the Dask cluster of this scheduler."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document."),
 ) -> None:
     """Measure the detector: delays, losses and false alarms on loops that it has never met."""
@@ -173,7 +174,7 @@ def evaluate(
 
         events = "unseen" if unseen else "usual"
         plan = campaign.Plan(days, onsets, log_days, reference, events, peers=peers)
-        answer = {"part": part.value, **_campaign(seeds, plan, folder, workers)}
+        answer = {"part": part.value, **_campaign(seeds, plan, folder, workers, dask)}
     if as_json:
         output.document(answer)
         return
@@ -214,11 +215,12 @@ def _integers(seeds: list[int], days: float, log_days: float, onsets: int) -> di
     return integers.table(found)
 
 
-def _campaign(seeds: list[int], plan: Plan, folder: Path, workers: int) -> dict[str, Any]:
-    from ..evaluate import campaign
+def _campaign(seeds: list[int], plan: Plan, folder: Path, workers: int, dask: str | None) -> dict[str, Any]:
+    from ..evaluate import campaign, cluster
 
+    computed = cluster.there(dask) if dask else campaign.here(workers or os.cpu_count() or 1)
     with output.progress(f"{len(seeds)} loops") as progress:
-        results = campaign.run(folder, seeds, plan, workers or os.cpu_count() or 1, progress)
+        results = campaign.run(folder, seeds, plan, computed, progress)
     return campaign.table(results, 1.0)
 
 

@@ -44,6 +44,10 @@ class Plan:
     peers: bool = False
 
 
+# Gives the trials of these seeds as they are done, in any order.
+Computed = Callable[[list[int], Plan], Iterator[dict[str, Any]]]
+
+
 def one(seed: int, plan: Plan) -> dict[str, Any]:
     """The trial of one loop, as JSON."""
     member = family.default(seed) if plan.reference else family.drawn(seed)
@@ -64,22 +68,31 @@ def done(folder: Path, seeds: list[int], plan: Plan) -> Iterator[dict[str, Any]]
             yield kept
 
 
+def here(workers: int) -> Computed:
+    """Trials on this many processes of this machine."""
+
+    def computed(seeds: list[int], plan: Plan) -> Iterator[dict[str, Any]]:
+        with ProcessPoolExecutor(max_workers=workers) as pool:
+            for future in as_completed([pool.submit(one, seed, plan) for seed in seeds]):
+                yield future.result()
+
+    return computed
+
+
 def run(
-    folder: Path, seeds: list[int], plan: Plan, workers: int, progress: Callable[[int, int], None]
+    folder: Path, seeds: list[int], plan: Plan, computed: Computed, progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
-    """All loops' trials, those that the folder lacks computed on this many processes."""
+    """All loops' trials, those that the folder lacks as they come from computed, in any order."""
     folder.mkdir(parents=True, exist_ok=True)
     results = {kept["seed"]: kept for kept in done(folder, seeds, plan)}
     progress(len(results), len(seeds))
     missing = [seed for seed in seeds if seed not in results]
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        for future in as_completed([pool.submit(one, seed, plan) for seed in missing]):
-            result = future.result()
-            part = folder / f"{result['seed']}.part"
-            part.write_text(json.dumps(result), encoding="utf-8")
-            part.replace(folder / f"{result['seed']}.json")
-            results[result["seed"]] = result
-            progress(len(results), len(seeds))
+    for result in computed(missing, plan) if missing else ():
+        part = folder / f"{result['seed']}.part"
+        part.write_text(json.dumps(result), encoding="utf-8")
+        part.replace(folder / f"{result['seed']}.json")
+        results[result["seed"]] = result
+        progress(len(results), len(seeds))
     return [results[seed] for seed in seeds]
 
 

@@ -39,7 +39,7 @@ MEMBERS = (
     (2.6, 4),
     (7.0, 4),
     (25.0, 4),
-    (90.0, 4),
+    (110.0, 4),
     (330.0, 3),
     (600.0, 3),
     (900.0, 2),
@@ -144,7 +144,10 @@ class Rate:
 
 
 def limited(p: Ints, most: Ints, alarms_per_year: float, share: Floats) -> Ints:
-    """Limits by the exponential tail of the daily maxima; share: of the budget, for each member."""
+    """Limits by the exponential tail of the daily maxima; share: of the budget, for each member.
+
+    Not below what was seen: a score that is zero on nearly all days has no tail to go by.
+    """
     p = p.copy()
     for i in range(bank.MEMBER_N):
         values = np.sort(most[:, i].astype(np.float64))
@@ -152,7 +155,7 @@ def limited(p: Ints, most: Ints, alarms_per_year: float, share: Floats) -> Ints:
         scale = float((top - top[0]).mean())
         per_day = len(top) / len(values)
         target = alarms_per_year * float(share[i]) / 365
-        p[bank.LIMITS + i] = round(top[0] + scale * math.log(per_day / target))
+        p[bank.LIMITS + i] = round(max(top[0] + scale * math.log(per_day / target), top[-1]))
     return p
 
 
