@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zlib
 from dataclasses import replace
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -96,7 +97,19 @@ def test_a_leak_after_the_log_is_seen_in_the_time_that_the_curve_gives_and_the_l
 def test_what_a_short_log_cannot_support_is_advisory_and_said(made):
     advisory = [row["allowance_ml_h"] for row in made.members() if not row["alarms"]]
     assert advisory == [0.7, 2.0, 0.0, 0.0]
-    assert any("advisory" in text for text in made.caveats)
+    assert any("leaks of 5 mL/h and less are advisory" in text for text in made.caveats)
+
+
+def test_the_shorter_the_log_the_less_may_alarm_and_the_wider_the_limits(three_days):
+    shape, folds = fit.searched(three_days, fit.shape_of(three_days, 150_000))
+    out = thresholds.validated(three_days, shape, folds)
+    limits = [
+        thresholds.made(out, 150_000, 2.0, thresholds.rule_for(days))[bank.LIMITS : bank.LIMITS + bank.MEMBER_N]
+        for days in (14.0, 3.0, 1.0)
+    ]
+    assert [int((each == thresholds.NEVER).sum()) for each in limits] == [0, 4, 5]
+    wider = [bool((short >= long).all()) for long, short in pairwise(limits)]
+    assert wider == [True, True]
 
 
 def test_the_fewer_false_alarms_are_allowed_the_later_every_member_alarms(three_days):
