@@ -29,6 +29,7 @@ class _Teller:
         self._gone = False
 
     def take(self, message: Message) -> None:
+        """Say what this message means for the log, if anything."""
         if isinstance(message, Disconnected):
             self._gone = True
             self._say(f"the board is gone: {message.reason}; it is waited for")
@@ -44,6 +45,7 @@ class _Teller:
                 self._say(f"the board raises {change.name}: a loop that leaks cannot be commissioned; look for it now")
 
     def tick(self) -> None:
+        """Say that the board is silent, once it has been for SILENT_S."""
         if not self._silent and not self._gone and time.monotonic() - self._heard_s > SILENT_S:
             self._silent = True
             self._say(f"no second has come from the board for {SILENT_S:g} s: is it monitoring, or at its prompt?")

@@ -58,10 +58,8 @@ def there(address: str) -> campaign.Computed:
 
 def _connected(address: str) -> Client:
     # Half a second that only campaigns on a cluster cost.
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ClusterError("--dask needs the package distributed: `pip install loopwatch-host[dask]`") from None
+    from distributed import Client
+
     try:
         return Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
