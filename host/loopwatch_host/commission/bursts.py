@@ -1,8 +1,7 @@
 """Settings of the 10 Hz burst path: from the pressure's white noise, and floors for what a pump's start does.
 
 The members' noise is simulated: some days of samples at the loop's noise, and the exponential tail of the largest
-scores taken to where a member alarms ALARMS_PER_YEAR times; not below the floors. Where p_pump is fitted and the log
-shows what a start takes into the discharge hose, that is taken out of the pressure, and the floor is low.
+scores taken to where a member alarms ALARMS_PER_YEAR times; not below the floors.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ MEMBERS = ((1_200.0, 3), (2_500.0, 2), (5_000.0, 1))
 ALARMS_PER_YEAR = 0.02  # of each member: a small part of the budget
 MARGIN = 1.1  # a loop is never as quiet as its sensor's noise alone
 FLOOR_ML = 0.3
-FLOOR_ML_L = 0.2  # after a stop of a day a start leaves 0.18 mL/L
-FLOOR_UNKNOWN_ML_L = 0.3  # the hose's part is not known
+FLOOR_ML_L = 0.3  # coolant that stood mixes at a start: 0.2 mL/L within seconds in a loop of hot water
 SAMPLES_PER_S = 10
 BLOCK_N = 1_000
 BLOCKS_N = 3_456  # four days
@@ -71,7 +69,7 @@ def parameters(shape: Shape, noise_pa: float, litres: float, hose: float) -> Int
         p[burst.LIMITS + i] = 2**30 - 1
     most = np.zeros((BLOCKS_N, burst.MEMBER_N), np.int32)
     _noise_most(p, noise_pa, shape.p0_pa, shape.head_pa, most)
-    floor = 64 * pa_per_ml * max(FLOOR_ML, (FLOOR_ML_L if hose > 0 else FLOOR_UNKNOWN_ML_L) * litres)
+    floor = 64 * pa_per_ml * max(FLOOR_ML, FLOOR_ML_L * litres)
     for i in range(burst.MEMBER_N):
         p[burst.LIMITS + i] = min(round(max(MARGIN * tail(most[:, i]), floor)), 2**28 - 2)
     return p

@@ -146,16 +146,18 @@ class Rate:
 def limited(p: Ints, most: Ints, alarms_per_year: float, share: Floats) -> Ints:
     """Limits by the exponential tail of the daily maxima; share: of the budget, for each member.
 
-    Not below what was seen: a score that is zero on nearly all days has no tail to go by.
+    A fast member's score is zero on most days: then the tail is that of the others.
     """
     p = p.copy()
     for i in range(bank.MEMBER_N):
         values = np.sort(most[:, i].astype(np.float64))
         top = values[-max(20, len(values) // 5) :]
-        scale = float((top - top[0]).mean())
+        base = float(top[0])
+        top = top[top > 0]
+        scale = float((top - base).mean()) if len(top) else 0.0
         per_day = len(top) / len(values)
         target = alarms_per_year * float(share[i]) / 365
-        p[bank.LIMITS + i] = round(max(top[0] + scale * math.log(per_day / target), top[-1]))
+        p[bank.LIMITS + i] = round(base + scale * math.log(max(per_day / target, 1.0)))
     return p
 
 
