@@ -18,7 +18,7 @@ from .guard import NO_LEAK, RUPTURE, Guard
 from .inventory import NO_INPUT, VALID
 from .journal import MODE, MODE_BASELINE, MODE_STOPPED, Journal
 from .link import Link
-from .memory import Memory
+from .memory import LEARNT_N, Memory
 from .outputs import Outputs
 from .port import collect, const, mem_free, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from .sampler import MEAN_DONE, Sampler
@@ -47,6 +47,7 @@ USES_N = const(8)  # commands and writes to the flash after which it is collecte
 QUIET_N = const(5)  # the tenth of the second in which there is time for it
 GOODBYE_MS = const(200)
 HEALTHY_S = const(60)
+DAY_S = const(86_400)
 HALF_PERMILLE = const(500)
 FADE_PERMILLE_S = const(5)
 RESET_WATCHDOG = const(3)  # boards.pico.RESET_WATCHDOG, as the boot record has it
@@ -80,6 +81,9 @@ class App:
         self.journal = Journal()
         self.memory = Memory(self.journal, ring)
         self._kept_words = self.memory.load()
+        self._learnt = array("i", bytes(4 * LEARNT_N))
+        self._learnt_due_s = DAY_S
+        self._take_up(self.memory.learnt.load())
         self.faults = Faults(config)
         self.alarms = alarms.Alarms(self.journal, config)
         self.limits = limits.Limits(config)
@@ -152,6 +156,7 @@ class App:
         """Leave the outputs safe and tell the laptop, within GOODBYE_MS."""
         self._board.safe()
         self.journal.add(MODE, MODE_STOPPED, 0, alarms.URGENT, 0, now_ms)
+        self._keep_learnt()
         self.memory.end(now_ms)
         end_ms = ticks_add(now_ms, GOODBYE_MS)
         while ticks_diff(end_ms, ticks_ms()) > 0:
@@ -338,6 +343,26 @@ class App:
             self._healthy()
             self._healthy = None
             self._heap_uses_n += 1
+        elif self._uptime_s >= self._learnt_due_s:
+            self._learnt_due_s += DAY_S
+            self._keep_learnt()
+
+    def _take_up(self, kept) -> None:
+        """Let the detector go on from what it had learnt, if that was of this configuration."""
+        fine = self.guard.fine
+        if fine is None:
+            return
+        crc = self._config.crc()
+        self._learnt[0] = crc.hi
+        self._learnt[1] = crc.lo
+        if kept is not None and len(kept) == LEARNT_N and kept[0] == crc.hi and kept[1] == crc.lo:
+            fine.relearn(kept[2])
+
+    def _keep_learnt(self) -> None:
+        """Have what the detector has learnt put on the flash."""
+        if self.guard.fine is not None:
+            self._learnt[2] = self.guard.fine.learnt
+            self.memory.learnt.put(self._learnt, LEARNT_N)
 
     def _judge_sensors(self, latest: sample.Sample, now_ms: int) -> None:
         told = self.faults.told

@@ -16,7 +16,7 @@ from array import array
 
 from . import bank, burst, estimate, evidence, residual
 from .config import Config
-from .fixed import clamp, median
+from .fixed import clamp
 from .inventory import NO_INPUT, SETTLING, VALID
 from .port import const
 from .sample import CHANNEL_N, P_STATIC, SPEC_HIGH, Sample, usable
@@ -31,7 +31,6 @@ _ALL_GROUPS_BITS = const(0b1111)
 _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
 
-_BURST_IN_A_ROW_N = const(2)  # of samples that are middles of three already
 _JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
 # Samples of white noise go seven rms to and fro in a second (kernels.wobble); the mean's steps stay within 0.92 rms in
 # 95 of 100 seconds, which is 0.66 rms of gas for a change within a second (estimate.NOISES_UL, adiabatic). From two and
@@ -77,9 +76,6 @@ class Commissioned:
         self.rate_high_ul_h = 0
         self.lost_ul = 0
         self._x = array("i", bytes(4 * CHANNEL_N))
-        self._before = array("i", bytes(4 * 2))
-        self._before_n = 0
-        self._burst_n = 0
         self._needed = 1 << P_STATIC | 1 << self._params[residual.P_PUMP_CHANNEL]
         for role in range(3):
             self._needed |= 1 << self._params[residual.ROLE_CHANNELS + role]
@@ -97,6 +93,15 @@ class Commissioned:
         self._missing = False
         self._last_ul = 0
 
+    @property
+    def learnt(self) -> int:
+        """What takes days to be found: residual's scale, times 2**29."""
+        return self._state[residual.SCALE_ACC]
+
+    def relearn(self, scale_acc: int) -> None:
+        """Go on from what was learnt before a restart; before the first step()."""
+        self._state[residual.SCALE_ACC] = clamp(scale_acc, -residual.SCALE_MAX_ACC, residual.SCALE_MAX_ACC)
+
     def restart(self) -> None:
         """Forget all evidence: a person has dealt with it. The present residual is every member's level."""
         evidence.hold(self._bank, self._bank_params, self.residual_ul, _ALL_GROUPS_BITS)
@@ -111,41 +116,30 @@ class Commissioned:
         """What the burst path has felt was not the loop: it begins anew."""
         for i in range(burst.STATE_N):
             self._burst[i] = 0
-        self._before_n = 0
-        self._burst_n = 0
         self.bursting = False
 
     def sample(self, latest: Sample) -> bool:
-        """Take a sample for the burst path, which single spikes don't reach; returns whether bursting has changed."""
+        """Take a sample for the burst path; returns whether bursting has changed."""
         status = latest.status
         if not usable(status[P_STATIC]):
-            self._before_n = 0
+            self._burst[burst.BEFORE_N] = 0
             return False
-        before, p = self._before, latest.values[P_STATIC]
+        p = latest.values[P_STATIC]
         rise_pa = self._rise_pa
         rise_pa -= rise_pa >> 5  # it fades within three seconds
-        if self._before_n:
-            step_pa = p - before[1]
+        if self._burst[burst.BEFORE_N]:
+            step_pa = p - self._burst[burst.BEFORE_PA + 1]
             if step_pa < -_JUMP_PA:
                 step_pa = -step_pa  # that of a fault: until the second has been judged, which is 12 samples at most
             if step_pa > rise_pa:
                 rise_pa = step_pa
         self._rise_pa = rise_pa
         x = self._x
-        x[P_STATIC] = median(before[0], before[1], p) if self._before_n >= 2 else p
-        before[0] = before[1]
-        before[1] = p
-        if self._before_n < 2:
-            self._before_n += 1
-            return False
+        x[P_STATIC] = p
         pump = self._burst_params[burst.P_PUMP_CHANNEL]
-        if pump != P_STATIC and usable(status[pump]):
+        if usable(status[pump]):
             x[pump] = latest.values[pump]
-        if burst.step(self._burst, self._burst_params, x) and self._smooth():
-            self._burst_n += 1
-        else:
-            self._burst_n = 0
-        bursting = self._burst_n >= _BURST_IN_A_ROW_N
+        bursting = burst.step(self._burst, self._burst_params, x) != 0 and self._smooth()
         changed = bursting != self.bursting
         self.bursting = bursting
         return changed

@@ -1,4 +1,4 @@
-"""What the board remembers, and when it writes it: the journal, the alarms' states, the black box.
+"""What the board remembers, and when it writes it: the journal, the alarms' states, what was learnt, the black box.
 
 One thing in each quiet slot, that is once a second: what is urgent first. So nothing here is in the way of a sample,
 and an alarm that is raised is on the flash within two seconds.
@@ -15,15 +15,20 @@ from .states import States
 RAISED = const(1)  # alarms.UNACK
 RETRY_MS = const(60_000)
 
+LEARNT_FOLDER = "learnt"
+LEARNT_KIND = "L"
+LEARNT_N = const(3)  # see App
+
 
 class Memory:
     """The board's files about what happened. Call load() before anything is added to the journal.
 
-    ring: the black box's, see there.
+    states: the alarms' words. learnt: the detector's; whoever uses them loads them. ring: the black box's, see there.
     """
 
     def __init__(self, journal: Journal, ring: bytearray | None = None) -> None:
         self.states = States()
+        self.learnt = States(LEARNT_FOLDER, LEARNT_KIND, LEARNT_N)
         self.blackbox = Blackbox(ring)
         self._journal = journal
         self._logbook = Logbook(journal)
@@ -53,8 +58,9 @@ class Memory:
         if self._logbook.due(now_ms):
             self._logbook.sync(now_ms)
             return True
-        if self.states.dirty and not (self._failed and ticks_diff(now_ms, self._failed_ms) < RETRY_MS):
-            self._failed = not self.states.save()
+        states = self.states if self.states.dirty else self.learnt
+        if states.dirty and not (self._failed and ticks_diff(now_ms, self._failed_ms) < RETRY_MS):
+            self._failed = not states.save()
             self._failed_ms = now_ms
             return True
         return self.blackbox.write_piece(now_ms)
@@ -65,6 +71,8 @@ class Memory:
             self._logbook.sync(now_ms)
         if self.states.dirty:
             self.states.save()
+        if self.learnt.dirty:
+            self.learnt.save()
 
     def _look_for_alarms(self) -> None:
         journal = self._journal

@@ -73,6 +73,7 @@ LIQUID_MEAN_ACC = const(36)
 RESIDUAL_MEAN_ACC = const(37)
 SCALE_ACC = const(38)  # scale times 2**29; worth keeping over a restart, for it takes days to be found
 STATE_N = const(39)
+SCALE_MAX_ACC = const((1 << 28) - 1)
 
 # Parameters.
 P_PUMP_CHANNEL = const(0)
@@ -116,7 +117,6 @@ DRIVE_MAX = const(4095)
 _FEATURE_MAX = const(65_535)
 _RESIDUAL_MAX_UL = const(1 << 20)
 _LIQUID_MAX_UL = const((1 << 20) - 1)
-_SCALE_MAX_ACC = const((1 << 28) - 1)
 _HOURS_SHIFT = const(14)  # means over 4.5 h part what swings from what goes
 _DAYS_SHIFT = const(8)  # of a product of 6 and 12 fractional bits: scale settles in 2**19 s, six days
 
@@ -333,10 +333,10 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
     if left < -1024:
         left = -1024
     scale_acc = scale_acc + ((swing * left + 128) >> _DAYS_SHIFT)
-    if scale_acc > _SCALE_MAX_ACC:
-        scale_acc = _SCALE_MAX_ACC
-    if scale_acc < -_SCALE_MAX_ACC:
-        scale_acc = -_SCALE_MAX_ACC
+    if scale_acc > SCALE_MAX_ACC:
+        scale_acc = SCALE_MAX_ACC
+    if scale_acc < -SCALE_MAX_ACC:
+        scale_acc = -SCALE_MAX_ACC
     state[SCALE_ACC] = scale_acc
 
     out[RESIDUAL_UL] = residual_ul

@@ -1,4 +1,4 @@
-"""What the alarms must know again after a restart: a few words, kept twice on the flash, see pair.
+"""What must be known again after a restart: a few words of one owner, kept twice on the flash, see pair.
 
 Whoever owns the words puts them here whenever they change, which allocates nothing; they are on the flash within two
 seconds. What the words mean, and of which version they are, is their owner's business.
@@ -15,13 +15,16 @@ WORDS_MAX_N = const(120)  # littlefs keeps records up to here inside their folde
 
 
 class States:
-    """The words. error_n: writes that failed. dirty: the latest words are not on the flash yet."""
+    """The words, those of the alarms when nothing is said.
 
-    def __init__(self) -> None:
+    error_n: writes that failed. dirty: the latest words are not on the flash yet.
+    """
+
+    def __init__(self, folder: str = FOLDER, kind: str = KIND, words_max_n: int = WORDS_MAX_N) -> None:
         self.error_n = 0
         self.dirty = False
-        self._pair = Pair(FOLDER, KIND)
-        self._words = array("i", bytes(4 * WORDS_MAX_N))
+        self._pair = Pair(folder, kind)
+        self._words = array("i", bytes(4 * words_max_n))
         self._n = 0
 
     def load(self):
@@ -32,7 +35,7 @@ class States:
         return self._pair.load(_words)
 
     def put(self, words, n: int) -> None:
-        """Have words[0:n] kept, n <= WORDS_MAX_N; the same as before costs nothing. Allocates nothing."""
+        """Have words[0:n] kept, as many as there is room for; the same as before costs nothing. Allocates nothing."""
         same = n == self._n
         for i in range(n):
             if self._words[i] != words[i]:

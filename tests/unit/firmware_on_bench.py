@@ -113,16 +113,16 @@ class Bench:
         if commissioned:
             words = words_of(commissioned)
             given = {row[0]: getattr(commissioned, row[0]) for row in TABLE} | given
-        with self._on_flash():
+        with self.on_flash():
             self.app = App(self.board, Config(words, **given))
         self.decoder = wire.Decoder()
         self.messages: list[Any] = []
         self._taken_n = 0
-        with self._on_flash():
+        with self.on_flash():
             self.app.start(0)
 
     @contextlib.contextmanager
-    def _on_flash(self) -> Iterator[None]:
+    def on_flash(self) -> Iterator[None]:
         """The firmware's files are where it runs: its own empty flash."""
         before = os.getcwd()
         os.chdir(self._flash.name)
@@ -162,7 +162,7 @@ class Bench:
     def run(self, until_s: float) -> "Bench":
         """Let the firmware do what is due until then."""
         clock = self.board.i2c
-        with self._on_flash():
+        with self.on_flash():
             while clock.t_us < until_s * 1e6:
                 due_ms = self.app.step(clock.t_us // 1000)
                 clock.wait_until(max(due_ms * 1000, clock.t_us + 300))

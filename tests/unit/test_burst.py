@@ -72,6 +72,26 @@ def test_the_burst_kernel_stays_inside_small_integers_and_its_twin_agrees(seed):
     assert strict[burst.SCORES] > 0 or max(strict[burst.SCORES :]) > 0
 
 
+@pytest.mark.parametrize("high", [True, False], ids=["up", "down"])
+def test_a_spike_is_no_burst_whatever_its_size_however_often_it_comes(high):
+    params = bursts.parameters(SHAPE, NOISE_PA, 2.0, HOSE)
+    rows = np.full((400, 6), 150_000, np.int32)
+    rows[:, 1] = 185_000
+    rows[100, 0] += 1_000_000 if high else -140_000
+    rows[200::20, 0] += 1_000_000 if high else -140_000
+    assert first_alarm_s(rows, params, np.zeros(burst.STATE_N, np.int32)) is None
+    rows[300:, 0] = 140_000  # 10 mL at once
+    assert first_alarm_s(rows, params, np.zeros(burst.STATE_N, np.int32)) == pytest.approx(30.3)
+
+
+def test_the_limit_is_what_the_tail_of_the_noise_passes_as_seldom_as_was_said():
+    rng = np.random.default_rng(7)
+    most = rng.exponential(1_000.0, 20_000)
+    # An exponential is known: one block in n passes 1000 ln n.
+    once_in_n = 365 * 24 * 36 / bursts.ALARMS_PER_YEAR  # blocks of 100 s
+    assert bursts.tail(most) == pytest.approx(1_000 * np.log(once_in_n), rel=0.05)
+
+
 def test_noise_is_measured_in_the_log_robustly():
     rng = np.random.default_rng(6)
     x = np.zeros((20_000, 6), np.int32)

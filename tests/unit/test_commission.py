@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zlib
 from dataclasses import replace
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -96,7 +97,19 @@ def test_a_leak_after_the_log_is_seen_in_the_time_that_the_curve_gives_and_the_l
 def test_what_a_short_log_cannot_support_is_advisory_and_said(made):
     advisory = [row["allowance_ml_h"] for row in made.members() if not row["alarms"]]
     assert advisory == [0.7, 2.0, 0.0, 0.0]
-    assert any("advisory" in text for text in made.caveats)
+    assert any("leaks of 5 mL/h and less are advisory" in text for text in made.caveats)
+
+
+def test_the_shorter_the_log_the_less_may_alarm_and_the_wider_the_limits(three_days):
+    shape, folds = fit.searched(three_days, fit.shape_of(three_days, 150_000))
+    out = thresholds.validated(three_days, shape, folds)
+    limits = [
+        thresholds.made(out, 150_000, 2.0, thresholds.rule_for(days))[bank.LIMITS : bank.LIMITS + bank.MEMBER_N]
+        for days in (14.0, 3.0, 1.0)
+    ]
+    assert [int((each == thresholds.NEVER).sum()) for each in limits] == [0, 4, 5]
+    wider = [bool((short >= long).all()) for long, short in pairwise(limits)]
+    assert wider == [True, True]
 
 
 def test_the_fewer_false_alarms_are_allowed_the_later_every_member_alarms(three_days):
@@ -237,7 +250,7 @@ def rows(n, start_ms=0):
         ("", "is empty"),
         (HEADER + "\n", "no rows"),
         ("time,p\n1,2\n", "no column t_ms"),
-        ("t_ms,t_dome_mdegc\n0,25000\n", "no column p_static_pa"),
+        ("t_ms,t_dome_mdegc\n0,25000\n", "no p_static_pa: without"),
         ("t_ms,p_static_pa\n0,150000\n", "no temperature"),
         ("\n".join([HEADER, *rows(5), "5000,150000,1"]), "line 7: has 3 cells"),
         ("\n".join([HEADER, *rows(5), ROW.format("x")]), "line 7: 'x' is not a number"),
@@ -248,7 +261,15 @@ def rows(n, start_ms=0):
             "looks like bar",
         ),
         ("\n".join([HEADER, *(r.replace("27999", "28") for r in rows(50))]), "looks like °C"),
-        ("\n".join([HEADER, *(r.replace(",150000", ",nan") for r in rows(500))]), "lack a value"),
+        (
+            "\n".join([HEADER, *(r.replace(",150000", ",nan") for r in rows(500))]),
+            r"no p_static_pa \(p_static_pa: no value",
+        ),
+        (
+            "\n".join([HEADER, *rows(100), *(r.replace(",150000", ",") for r in rows(400, 100_000))]),
+            "lack a value",
+        ),
+        ("\n".join([HEADER, *(f"{1000 * i},150000,185000,,," for i in range(50))]), "no temperature .*: no value"),
         ("\n".join([HEADER, *(ROW.format(i) for i in range(50))]), "must be milliseconds"),
     ],
     ids=[
@@ -264,6 +285,8 @@ def rows(n, start_ms=0):
         "bar",
         "degrees",
         "nan",
+        "pressure that ends",
+        "empty temperatures",
         "seconds for milliseconds",
     ],
 )
@@ -320,11 +343,49 @@ def test_a_missing_value_holds_the_one_before_and_the_counters_wrap_is_no_fault(
     assert read.filled_n == 1
 
 
-def test_the_command_line_commissions_replays_and_explains_a_refusal(three_days, tmp_path):
-    def loopwatch(*words):
-        command = [sys.executable, "-c", "from loopwatch_host.cli import main; main()", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+def test_a_column_without_any_value_is_a_channel_that_is_not_fitted(tmp_path):
+    lines = [f"{1000 * i},150000,,,{29_000 + i}," for i in range(100)]
+    (tmp_path / "log.csv").write_text("\n".join([HEADER, *lines]), encoding="utf-8")
+    parquet.write_table(csv.read_csv(tmp_path / "log.csv"), tmp_path / "log.parquet")
+    for name in ("log.csv", "log.parquet"):
+        read = log.read([tmp_path / name])
+        assert read.channels == (fit.ABSENT, fit.ABSENT, 3, fit.ABSENT)
+        assert (len(read.x), read.filled_n) == (100, 0)
+        assert read.x[:, 3].tolist() == list(range(29_000, 29_100))
+        assert not read.x[:, [1, 2, 4]].any()
+    (tmp_path / "more.csv").write_text("\n".join([HEADER, *rows(50, 100_000)]), encoding="utf-8")
+    with pytest.raises(log.LogError, match="give logs alike"):
+        log.read([tmp_path / "log.csv", tmp_path / "more.csv"])
 
+
+def test_the_vessels_pressure_and_one_temperature_at_1_hz_commission_and_replay_from_the_command_line(
+    three_days, tmp_path
+):
+    path, config = tmp_path / "log.csv", tmp_path / "loop.toml"
+    with path.open("w", encoding="utf-8") as file:
+        file.write(HEADER + "\n")
+        file.writelines(f"{1000 * i},{row[0]},,,{row[3]},\n" for i, row in enumerate(three_days.tolist()))
+    answer = loopwatch("commission", path, "-o", config, "--gas-ml", 150, "--json")
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    assert sum("not fitted" in text for text in told["caveats"]) == 3
+    assert any(row["p95_s"] for row in told["detectability"])
+    answer = loopwatch("replay", path, "--config", config, "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["alarms"] == []
+    whole = tmp_path / "whole.toml"
+    assert loopwatch("commission", write(tmp_path / "all.csv", three_days), "-o", whole).returncode == 0
+    answer = loopwatch("replay", path, "--config", whole, "--json")
+    assert answer.returncode == 2
+    assert "no p_pump_pa, t_source_mdegc, t_dome_mdegc" in json.loads(answer.stdout)["error"]
+
+
+def loopwatch(*words):
+    command = [sys.executable, "-c", "from loopwatch_host.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_line_commissions_replays_and_explains_a_refusal(three_days, tmp_path):
     path, config = write(tmp_path / "log.csv", three_days), tmp_path / "loop.toml"
     answer = loopwatch("commission", path, "-o", config, "--gas-ml", 150, "--json")
     assert answer.returncode == 0, answer.stderr

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,18 @@ def test_the_bound_is_that_of_the_detection_notes():
         assert bound.delay_s(ml_h / 3.6, 81.0, 22.0, 365 * 86_400) == pytest.approx(expected_s, rel=0.01)
 
 
+def test_the_reference_loops_ratio_is_to_the_bound_of_the_detection_notes():
+    # Section 3, "bound, three sensors"; its three and one second are whole samples.
+    for ml_h, expected_s, within in ((1.0, 54 * 60, 0.03), (10.0, 78.0, 0.02), (60.0, 15.0, 0.02), (600.0, 3.0, 0.2)):
+        row: dict[str, Any] = {"leak": f"{ml_h:g} mL/h", "mean_pump_on_s": 2 * expected_s}
+        campaign._put_ratio(row, 1.0)
+        assert row["bound_s"] == pytest.approx(expected_s, rel=within)
+        assert row["ratio"] * row["bound_s"] == pytest.approx(2 * expected_s)
+    hole: dict[str, Any] = {"leak": "0.8 mm", "mean_pump_on_s": 1.0}
+    campaign._put_ratio(hole, 1.0)
+    assert hole["ratio"] is None
+
+
 def test_the_interval_of_a_count_is_garwoods():
     # Tables of the exact Poisson interval: 0 -> 3.69, 1 -> 0.0253..5.57, 10 -> 4.80..18.39.
     for count, low, high in ((0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.390)):
@@ -95,8 +108,8 @@ def test_a_peer_acts_on_what_its_name_says():
 def test_a_campaign_goes_on_where_it_stopped_and_refuses_another_plan(tmp_path):
     seeds = [1_000, 1_001]
     seen = []
-    first = campaign.run(tmp_path, seeds[:1], SMALL, 1, lambda done, of: None)
-    both = campaign.run(tmp_path, seeds, SMALL, 1, lambda done, of: seen.append((done, of)))
+    first = campaign.run(tmp_path, seeds[:1], SMALL, campaign.here(1), lambda done, of: None)
+    both = campaign.run(tmp_path, seeds, SMALL, campaign.here(1), lambda done, of: seen.append((done, of)))
     assert seen == [(1, 2), (2, 2)]
     assert both[0] == json.loads(json.dumps(first[0]))
     table = campaign.table(both, 1.0)
@@ -104,7 +117,7 @@ def test_a_campaign_goes_on_where_it_stopped_and_refuses_another_plan(tmp_path):
     assert [row["onsets"] for row in table["rates"]] == [4] * len(trial.leaks())
     assert table["false_alarms"]["years"] == pytest.approx(2 * 3.5 / 365)
     with pytest.raises(ValueError, match="another plan"):
-        campaign.run(tmp_path, seeds, campaign.Plan(days=7.0), 1, lambda done, of: None)
+        campaign.run(tmp_path, seeds, campaign.Plan(days=7.0), campaign.here(1), lambda done, of: None)
 
 
 def test_the_command_goes_on_from_a_seed_and_refuses_one_of_the_other_part(tmp_path):
@@ -113,7 +126,7 @@ def test_the_command_goes_on_from_a_seed_and_refuses_one_of_the_other_part(tmp_p
         return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
 
     plan = campaign.Plan(days=6.0, onset_n=0, log_days=2.5)
-    campaign.run(tmp_path / "kept", [1_000_007], plan, 1, lambda done, of: None)
+    campaign.run(tmp_path / "kept", [1_000_007], plan, campaign.here(1), lambda done, of: None)
     known = ("--days", "6", "--log-days", "2.5", "--onsets", "0", "--folder", "kept", "--loops", "1", "--json")
     answer = evaluate("--part", "train", "--from-seed", "1000007", *known)
     assert answer.returncode != 0

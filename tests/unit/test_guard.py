@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 from commissioned_loop import words_of
+from commissioned_words import words
+from firmware_on_bench import Bench
 
 from loopwatch import bank, commissioned, evidence, guard, residual, sample
 from loopwatch.config import Config
 from loopwatch.guard import Guard
 from loopwatch.inventory import NO_INPUT, SETTLING, VALID
+from loopwatch.memory import LEARNT_FOLDER, LEARNT_KIND, LEARNT_N
+from loopwatch.states import States
 from loopwatch_host import twin
 from loopwatch_host.bench import plant
 from loopwatch_host.commission import thresholds
@@ -211,3 +215,23 @@ def test_a_rupture_is_seen_within_two_seconds_by_the_samples_themselves(config):
 
 def test_neither_the_pump_nor_spikes_are_a_rupture(config):
     assert bursting(config, 0.0, 0.0, 60.0, spike_pa=20_000) == []
+
+
+def test_what_the_detector_has_learnt_is_put_on_the_flash_once_a_day():
+    bench = Bench(commissioned=Config(words(), commissioned=1))
+    fine = bench.app.guard.fine
+    assert fine is not None
+    bench.app._uptime_s = 86_400 - 10  # a day at 10 Hz takes the laptop an hour
+
+    def kept():
+        with bench.on_flash():
+            return States(LEARNT_FOLDER, LEARNT_KIND, LEARNT_N).load()
+
+    bench.run(5)
+    assert kept() is None
+    bench.run(13)
+    first = kept()
+    assert first is not None
+    assert first[2] == pytest.approx(fine.learnt, abs=4 * 1_024)
+    bench.run(25)
+    assert list(kept()) == list(first)

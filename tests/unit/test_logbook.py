@@ -253,7 +253,14 @@ def test_the_memory_writes_one_thing_at_a_time_the_alarm_first(tmp_path: Path) -
         assert memory.use_quiet_slot(2_000)
         assert not memory.states.dirty
         assert not memory.use_quiet_slot(3_000)
-        assert list(Memory(Journal()).load()) == [9]
+        memory.learnt.put([1, 2, 3], 3)
+        memory.states.put([8], 1)
+        assert memory.use_quiet_slot(4_000)
+        assert (memory.states.dirty, memory.learnt.dirty) == (False, True)
+        assert memory.use_quiet_slot(5_000)
+        assert not memory.use_quiet_slot(6_000)
+        again = Memory(Journal())
+        assert (list(again.load()), list(again.learnt.load())) == ([8], [1, 2, 3])
 
 
 def test_the_ring_holds_what_a_restart_brings_back(tmp_path: Path) -> None:

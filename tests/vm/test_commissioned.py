@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asked_board import AskedBoard, world_of
 
 from loopwatch.config import Config
+from loopwatch.memory import LEARNT_FOLDER, LEARNT_KIND, LEARNT_N
 from loopwatch.settings import Settings
+from loopwatch.states import States
 from loopwatch.telemetry import COMMISSIONED
 from loopwatch_host.bench import scenario
 from loopwatch_host.bench.runner import consume
@@ -62,3 +65,48 @@ def test_a_rupture_is_told_within_two_seconds_and_nothing_before_it(heard):
     assert HOLE_FROM_S < raised_s["leak_rupture"] <= HOLE_FROM_S + 2
     assert min(t_s for name, t_s in raised_s.items() if "leak" in name) > HOLE_FROM_S
     assert "not_commissioned" not in raised_s
+
+
+def _lived(flash: Path, learnt: tuple[int, int, int] | None) -> tuple[float, list[int]]:
+    """A start with this record of what was learnt, ended at the prompt: the residual after 25 s, and the record then.
+
+    The weather and the noise are the same each time.
+    """
+    record = States(LEARNT_FOLDER, LEARNT_KIND, LEARNT_N)
+    with _inside(flash):
+        record.load()
+        if learnt is not None:
+            record.put(learnt, LEARNT_N)
+            assert record.save()
+    world = world_of("quiet")
+    board = AskedBoard(VmTarget(world, flash_dir=flash), world)
+    try:
+        board.advance(25)
+        residual_ul = board.records("decision")[-1].values["residual_ul"]
+        assert residual_ul is not None
+        board.target.send(b"\x03")
+        board.advance(2)
+    finally:
+        board.close()
+    with _inside(flash):
+        return residual_ul, list(record.load())
+
+
+def test_what_took_days_to_be_learnt_is_there_after_a_restart_with_the_same_configuration_only(commissioned, tmp_path):
+    with _inside(tmp_path):
+        Settings().save(commissioned.content())
+    crc = commissioned.crc()
+    learnt_acc = 2**25  # a sixteenth
+    fresh_ul, kept = _lived(tmp_path, None)
+    assert kept[:2] == [crc.hi, crc.lo]
+    most_acc = 25 * 1_024  # what 25 s can learn, by the kernel's clipping
+    assert abs(kept[2]) <= most_acc
+    less_ul, kept = _lived(tmp_path, (crc.hi, crc.lo, learnt_acc))
+    assert abs(kept[2] - learnt_acc) <= most_acc
+    more_ul, _ = _lived(tmp_path, (crc.hi, crc.lo, -learnt_acc))
+    # residual = (1 - scale) * liquid - gas: the same step up as down.
+    assert abs(fresh_ul - less_ul) > 20
+    assert more_ul - fresh_ul == pytest.approx(fresh_ul - less_ul, abs=3)
+    other_ul, kept = _lived(tmp_path, (crc.hi, crc.lo ^ 1, learnt_acc))
+    assert other_ul == pytest.approx(fresh_ul, abs=1)
+    assert abs(kept[2]) <= most_acc

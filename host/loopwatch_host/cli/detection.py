@@ -20,6 +20,7 @@ from . import output
 
 if TYPE_CHECKING:
     from ..commission.record import Commissioned
+    from ..evaluate.campaign import Plan
 
 
 class Part(str, Enum):
@@ -31,7 +32,7 @@ class Part(str, Enum):
 
 def commission(
     paths: list[Path] = typer.Argument(
-        metavar="LOG...", help="Leak-free logs of one loop, .csv or .parquet, in order."
+        metavar="LOG...", help="Leak-free logs of one loop, .csv or .parquet, in order; with --live the .csv to fill."
     ),
     to: Path = typer.Option(Path("loop.toml"), "-o", "--output", help="The settings to write."),
     alarms_per_year: float = typer.Option(
@@ -45,6 +46,13 @@ def commission(
     withdrawn_at: float | None = typer.Option(
         None, "--withdrawn-at", min=0.0, help="When, in seconds from the log's start."
     ),
+    live: bool = typer.Option(
+        False, "--live", help="Take the log from a board first; given again with the same LOG it goes on."
+    ),
+    target: str = typer.Option("serial", help="With --live: serial, serial:PORT, vm or pico."),
+    days: float = typer.Option(14.0, min=1.0, max=60.0, help="With --live: how much to log."),
+    scenario: str = typer.Option("quiet", help="With --live on vm and pico: the loop's scenario."),
+    seed: int = typer.Option(1, min=0, help="With --live on vm and pico: seed of everything random."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document."),
 ) -> None:
     """Find a loop's settings in its own leak-free log, and say which leak will be seen in what time."""
@@ -57,8 +65,15 @@ def commission(
     withdrawal = None
     if withdrawn_ml is not None and withdrawn_at is not None:
         withdrawal = desk.Withdrawal(withdrawn_ml, withdrawn_at)
+    log = None
+    if live:
+        from .live import logged
+
+        if len(paths) != 1:
+            raise UsageError("--live fills one log: name one .csv file")
+        log = logged(paths[0], target, scenario, seed, days)
     with output.progress("commissioning") as progress:
-        log = logs.read(paths)
+        log = log or logs.read(paths)
         work = desk.worked(log, volume_ml, gas_ml, alarms_per_year, progress, withdrawal)
     made = work.made
     page = to.with_suffix(".html")
@@ -133,9 +148,13 @@ def evaluate(
     log_days: float = typer.Option(14.0, min=1.0, max=60.0, help="Days of the commissioning log."),
     onsets: int = typer.Option(24, min=0, max=1_000, help="Random moments in each loop from which leaks are tried."),
     unseen: bool = typer.Option(False, "--unseen", help="With events of kinds that no commissioning log met."),
+    reference: bool = typer.Option(
+        False, "--reference", help="The reference loop with other duty, weather and noise, beside its bound."
+    ),
     peers: bool = typer.Option(False, "--peers", help="Also pressure switch, dP/dt and EWMA."),
     folder: Path = typer.Option(Path("campaign"), help="Where finished loops are kept; started again it goes on."),
     workers: int = typer.Option(0, min=0, help="Processes; 0 is one per core."),
+    dask: str | None = typer.Option(None, metavar="ADDRESS", help="Compute on the Dask cluster of this scheduler."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document."),
 ) -> None:
     """Measure the detector: delays, losses and false alarms on loops that it has never met."""
@@ -149,7 +168,13 @@ def evaluate(
         answer = {"config": str(config), "rates": record.load(config).curve}
     else:
         seeds = _seeds(part, from_seed, loops)
-        answer = {"part": part.value, **_campaign(seeds, days, log_days, onsets, unseen, peers, folder, workers)}
+        if days < log_days + 3:
+            raise UsageError(f"--days {days:g}: must be at least three more than --log-days {log_days:g}")
+        from ..evaluate import campaign
+
+        events = "unseen" if unseen else "usual"
+        plan = campaign.Plan(days, onsets, log_days, reference, events, peers=peers)
+        answer = {"part": part.value, **_campaign(seeds, plan, folder, workers, dask)}
     if as_json:
         output.document(answer)
         return
@@ -190,23 +215,12 @@ def _integers(seeds: list[int], days: float, log_days: float, onsets: int) -> di
     return integers.table(found)
 
 
-def _campaign(
-    seeds: list[int],
-    days: float,
-    log_days: float,
-    onsets: int,
-    unseen: bool,
-    peers: bool,
-    folder: Path,
-    workers: int,
-) -> dict[str, Any]:
-    if days < log_days + 3:
-        raise UsageError(f"--days {days:g}: must be at least three more than --log-days {log_days:g}")
-    from ..evaluate import campaign
+def _campaign(seeds: list[int], plan: Plan, folder: Path, workers: int, dask: str | None) -> dict[str, Any]:
+    from ..evaluate import campaign, cluster
 
-    plan = campaign.Plan(days, onsets, log_days, events="unseen" if unseen else "usual", peers=peers)
+    computed = cluster.there(dask) if dask else campaign.here(workers or os.cpu_count() or 1)
     with output.progress(f"{len(seeds)} loops") as progress:
-        results = campaign.run(folder, seeds, plan, workers or os.cpu_count() or 1, progress)
+        results = campaign.run(folder, seeds, plan, computed, progress)
     return campaign.table(results, 1.0)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from loopwatch.sample import CHANNELS, P_STATIC
 
 from ..errors import LoopwatchError
-from . import fit
+from . import fit, thresholds
 from .fit import ABSENT, Floats, Ints
 from .log import Log
 
@@ -71,9 +71,11 @@ def _caveats(log: Log) -> list[str]:
         stops = pump_stops(log.x, pump)
         if stops == 0:
             said.append("the pump never stopped in the log: a stop may cause an alarm until it has been seen")
-    if log.days < 10:
+    advisory_n = thresholds.rule_for(log.days).advisory_n
+    if advisory_n:
         said.append(
-            f"the log is {log.days:.1f} days long: the slowest members are advisory until 14 days have been seen"
+            f"the log is {log.days:.1f} days long: leaks of {thresholds.MEMBERS[advisory_n][0]:g} mL/h and less are"
+            " advisory, that is shown and no alarm, until the loop is commissioned again on 14 days"
         )
     if log.filled_n:
         said.append(f"{log.filled_n} missing values were taken to be the last ones before")

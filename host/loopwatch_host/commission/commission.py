@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwatch import bank, residual
+from loopwatch.sample import CHANNELS, P_STATIC
 
 from .. import twin
 from . import bursts, calibration, checks, estimates, fit, thresholds
 from .fit import Floats, Ints
-from .log import Log
+from .log import Log, LogError
 from .record import Commissioned
 from .scalars import scalars
 
@@ -204,7 +205,15 @@ def detectability(out: Ints, params: Ints, seed: int) -> list[dict[str, Any]]:
 
 
 def replayed(log: Log, made: Commissioned) -> dict[str, Any]:
-    """The board's detector on a log: alarms and the most evidence of each member, per mille of its limit."""
+    """The board's detector on a log: alarms and the most evidence of each member, per mille of its limit.
+
+    Raises LogError when the log lacks a channel that the settings need.
+    """
+    roles = made.residual[residual.ROLE_CHANNELS : residual.ROLE_CHANNELS + 3].tolist()
+    needed = {int(made.residual[residual.P_PUMP_CHANNEL]), *roles} - {P_STATIC, *log.channels}
+    if needed:
+        names = ", ".join(CHANNELS[column] for column in sorted(needed))
+        raise LogError(f"the log has no {names}, which these settings go by: replay a log of the loop they are for")
     at_s, which = np.zeros(100_000, np.int32), np.zeros(100_000, np.int32)
     most = np.zeros(bank.MEMBER_N, np.int32)
     states = twin.residual_state(), twin.bank_state()

@@ -1,16 +1,17 @@
 """A loop's log as the desk reads it: CSV or Parquet in, the channels second by second out.
 
-Columns are those of the sample CSV: t_ms and the channels that are fitted, in their units. At 1 Hz a row is a second;
-faster logs are brought to seconds as the board does it (of ten pressures the middle six, of temperatures the latest).
-Whatever can't be meant is refused with the file, the line and what to do; LogError.
+Columns are those of the sample CSV: t_ms and the channels that are fitted, in their units; a column without any value
+is a channel that is not fitted. At 1 Hz a row is a second; faster logs are brought to seconds as the board does it (of
+ten pressures the middle six, of temperatures the latest). Whatever can't be meant is refused with the file, the line
+and what to do; LogError.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TextIO
 
@@ -58,17 +59,23 @@ class Log:
         steps = np.diff(self.second)
         return [(int(self.second[i]) + 1, int(steps[i]) - 1) for i in np.flatnonzero(steps > 1)]
 
+    def longest_stretch(self, longest_gap_s: int) -> Log:
+        """The longest part in which nothing is missing for more than longest_gap_s; filled_n is still the whole's."""
+        edges = [0, *(np.flatnonzero(np.diff(self.second) - 1 > longest_gap_s) + 1).tolist(), len(self.second)]
+        first, last = max(pairwise(edges), key=lambda part: int(self.second[part[1] - 1] - self.second[part[0]]))
+        return replace(self, x=self.x[first:last], second=self.second[first:last] - self.second[first])
+
 
 def read(paths: list[Path]) -> Log:
     """The log of one loop from one or more files, in the order given."""
     if not paths:
         raise LogError("no log given: name at least one .csv or .parquet file")
-    parts = [_table(path) for path in paths]
+    parts = [_fitted(path, *_table(path)) for path in paths]
     names = parts[0][0]
     for path, (other, _) in zip(paths, parts, strict=True):
         if other != names:
             raise LogError(
-                f"{path}: has the columns {', '.join(other)}, the first log {', '.join(names)}: give logs alike"
+                f"{path}: has values of {', '.join(other)}, the first log of {', '.join(names)}: give logs alike"
             )
     t_ms = np.concatenate([_rising(path, rows[:, 0]) for path, (_, rows) in zip(paths, parts, strict=True)])
     rows = np.concatenate([rows for _, rows in parts])
@@ -94,6 +101,18 @@ def _table(path: Path) -> tuple[list[str], Floats]:
         raise LogError(f"{path}: is not text: a .csv log is a table with a header line") from None
 
 
+def _fitted(path: Path, names: list[str], rows: Floats) -> tuple[list[str], Floats]:
+    """The table without the columns that have no value at all: those channels are not fitted."""
+    empty = [bool(np.isnan(rows[:, column]).all()) for column in range(len(names))]
+    if not any(empty[1:]):
+        return names, rows
+    told = [name for name, nothing in zip(names, empty, strict=True) if nothing]
+    left = [i for i, nothing in enumerate(empty) if not nothing or i == 0]
+    names = [names[i] for i in left]
+    _check_watchable(path, names, f" ({', '.join(told)}: no value in any row)")
+    return names, rows[:, left]
+
+
 def _known(path: Path, header: list[str]) -> list[str]:
     if "t_ms" not in header:
         raise LogError(
@@ -102,11 +121,18 @@ def _known(path: Path, header: list[str]) -> list[str]:
     names = ["t_ms", *[name for name in CHANNELS if name in header]]
     if len(set(header)) < len(header):
         raise LogError(f"{path}: names a column twice: every column needs a name of its own")
-    if CHANNELS[P_STATIC] not in names:
-        raise LogError(f"{path}: has no column p_static_pa: without the vessel's pressure there is nothing to watch")
-    if not any(CHANNELS[c] in names for c in (T_SOURCE, T_RADIATOR, T_DOME)):
-        raise LogError(f"{path}: has no temperature: one of t_source_mdegc, t_radiator_mdegc, t_dome_mdegc is needed")
+    _check_watchable(path, names)
     return names
+
+
+def _check_watchable(path: Path, names: list[str], why: str = "") -> None:
+    """Refuse a log that lacks the channels without which nothing can be watched."""
+    if CHANNELS[P_STATIC] not in names:
+        raise LogError(f"{path}: has no p_static_pa{why}: without the vessel's pressure there is nothing to watch")
+    if not any(CHANNELS[c] in names for c in (T_SOURCE, T_RADIATOR, T_DOME)):
+        raise LogError(
+            f"{path}: has no temperature{why}: one of t_source_mdegc, t_radiator_mdegc, t_dome_mdegc is needed"
+        )
 
 
 def _csv(path: Path, file: TextIO) -> tuple[list[str], Floats]:

@@ -16,15 +16,24 @@ from typing import Any
 import numpy as np
 
 from ..commission import thresholds
-from . import family, trial
+from . import bound, family, trial
 from .poisson import poisson_interval
 
 FLOWING_ML = 0.05
 
+# The noise whose bound is the row "bound, three sensors" of DETECTION section 3, for the reference loop: 55 min, 78 s,
+# 15 s, 2.5 s, 1 s at 1 mL/h to 100 mL/min.
+REFERENCE_WHITE_UL = 81.0
+REFERENCE_WALK_UL2_S = 12.0
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done with every loop. events: "usual", or "unseen" for kinds that the commissioning log never met."""
+    """What is done with every loop.
+
+    reference: all are the reference loop of DETECTION section 1, each with its own duty, weather and noise. events:
+    "usual", or "unseen" for kinds that the commissioning log never met.
+    """
 
     days: float = 138.0
     onset_n: int = 24
@@ -33,6 +42,10 @@ class Plan:
     events: str = "usual"
     channels: tuple[int, int, int, int] = (1, 2, 3, 4)
     peers: bool = False
+
+
+# Gives the trials of these seeds as they are done, in any order.
+Computed = Callable[[list[int], Plan], Iterator[dict[str, Any]]]
 
 
 def one(seed: int, plan: Plan) -> dict[str, Any]:
@@ -55,22 +68,31 @@ def done(folder: Path, seeds: list[int], plan: Plan) -> Iterator[dict[str, Any]]
             yield kept
 
 
+def here(workers: int) -> Computed:
+    """Trials on this many processes of this machine."""
+
+    def computed(seeds: list[int], plan: Plan) -> Iterator[dict[str, Any]]:
+        with ProcessPoolExecutor(max_workers=workers) as pool:
+            for future in as_completed([pool.submit(one, seed, plan) for seed in seeds]):
+                yield future.result()
+
+    return computed
+
+
 def run(
-    folder: Path, seeds: list[int], plan: Plan, workers: int, progress: Callable[[int, int], None]
+    folder: Path, seeds: list[int], plan: Plan, computed: Computed, progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
-    """All loops' trials, those that the folder lacks computed on this many processes."""
+    """All loops' trials, those that the folder lacks as they come from computed, in any order."""
     folder.mkdir(parents=True, exist_ok=True)
     results = {kept["seed"]: kept for kept in done(folder, seeds, plan)}
     progress(len(results), len(seeds))
     missing = [seed for seed in seeds if seed not in results]
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        for future in as_completed([pool.submit(one, seed, plan) for seed in missing]):
-            result = future.result()
-            part = folder / f"{result['seed']}.part"
-            part.write_text(json.dumps(result), encoding="utf-8")
-            part.replace(folder / f"{result['seed']}.json")
-            results[result["seed"]] = result
-            progress(len(results), len(seeds))
+    for result in computed(missing, plan) if missing else ():
+        part = folder / f"{result['seed']}.part"
+        part.write_text(json.dumps(result), encoding="utf-8")
+        part.replace(folder / f"{result['seed']}.json")
+        results[result["seed"]] = result
+        progress(len(results), len(seeds))
     return [results[seed] for seed in seeds]
 
 
@@ -101,6 +123,8 @@ def table(results: list[dict[str, Any]], budget: float) -> dict[str, Any]:
                 "onsets_pump_off": int(off.sum()),
             }
         )
+        if results[0]["plan"]["reference"]:
+            _put_ratio(rates[-1], budget)
     years = sum(result["days"] for result in results) / 365
     count = sum(len(result["alarms"]) for result in results)
     return {
@@ -116,6 +140,16 @@ def table(results: list[dict[str, Any]], budget: float) -> dict[str, Any]:
             "loops": {str(r["seed"]): len(r["alarms"]) for r in results if r["alarms"]},
         },
     }
+
+
+def _put_ratio(row: dict[str, Any], budget: float) -> None:
+    """The reference loop's bound in a table's row, and the mean delay with the pump running over it."""
+    row["bound_s"] = row["ratio"] = None
+    if row["leak"].endswith(" mL/h"):
+        rate_ul_s = float(row["leak"].split()[0]) / 3.6
+        row["bound_s"] = bound.delay_s(rate_ul_s, REFERENCE_WHITE_UL, REFERENCE_WALK_UL2_S, 365 * 86_400 / budget)
+        if row["mean_pump_on_s"] is not None:
+            row["ratio"] = row["mean_pump_on_s"] / row["bound_s"]
 
 
 def _peers(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

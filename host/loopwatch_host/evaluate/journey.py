@@ -34,7 +34,7 @@ _SPEED, _LOAD, _AMBIENT = plant.PUMP_SPEED, plant.LOAD_W, plant.AMBIENT_C
 _PRESSURE, _SOURCE, _RADIATOR, _TANK = plant.PRESSURE_PA, plant.SOURCE_C, plant.RADIATOR_C, plant.TANK_C
 _HEAD, _DOME = plant.P_HEAD_PA, plant.P_DOME_AMBIENT
 _STEP_MDEGC = 7.8125
-_BURST_SCORES = burst.SCORES
+_BURST_SCORES, _BURST_MEMBER_N = burst.SCORES, burst.MEMBER_N
 
 
 @dataclass
@@ -265,7 +265,7 @@ def seconds(run: Run, given: Singles, added: Singles, x: Ints, bursts: Bursts, a
             if n < at_s.shape[0]:
                 at_s[n] = i
             n += 1
-            bursts.state[_BURST_SCORES:] = 0
+            bursts.state[_BURST_SCORES : _BURST_SCORES + _BURST_MEMBER_N] = 0
     return n
 
 
