@@ -319,9 +319,8 @@ class App:
             self._judged_bits = bits
             self._told_bits = told_bits
             self._judge_sensors(latest, now_ms)
-        guard = self.guard
-        if guard.fine is not None and guard.sample(latest) and not self.faults.doubtful:
-            limits.judge_leak(self.alarms, guard.class_n, guard.rate_ul_h, now_ms)
+        if self.guard.fine is not None and self.guard.sample(latest) and not self.faults.doubtful:
+            limits.judge_leak(self.alarms, self.guard.class_n, self.guard.rate_ul_h, now_ms)
         self.memory.sample(latest, bits)
         self.telemetry.sample(latest)
         self.outputs.drive(self.alarms, now_ms)

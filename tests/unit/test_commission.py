@@ -13,6 +13,7 @@ import pytest
 from pyarrow import csv, parquet
 
 from loopwatch import bank, residual
+from loopwatch.config import Config
 from loopwatch_host import twin
 from loopwatch_host.bench import plant
 from loopwatch_host.commission import checks, commission, fit, log, record, report, thresholds
@@ -208,6 +209,16 @@ def test_the_board_is_told_what_the_log_and_the_owner_know(made, three_days):
     assert made.config.expansion_ppm_k == pytest.approx(truth_ppm_k, rel=0.2)
 
 
+def test_what_the_log_cannot_tell_stays_as_it_is_on_the_board(made):
+    kept = Config(p_static_span_pa=505_051, t_dome_offset_mdegc=-120, interlock_toggled=1, gas_ul=90_000)
+    on_board = record.on_board(made, kept).config
+    assert (on_board.p_static_span_pa, on_board.t_dome_offset_mdegc, on_board.interlock_toggled) == (505_051, -120, 1)
+    # What the log and the owner have told is not the old board's.
+    assert (on_board.gas_ul, on_board.pump_on_pa, on_board.commissioned) == (150_000, made.config.pump_on_pa, 1)
+    assert list(on_board.residual) == list(made.config.residual)
+    assert made.config.p_static_span_pa == 500_000
+
+
 def test_settings_of_the_first_layout_are_still_read_and_get_the_scalars_that_follow(made, tmp_path):
     text = record.to_toml(made)
     head, words = text.index("[loop]"), zlib.crc32(np.array([1, *made.words], "<i4").tobytes())
@@ -387,9 +398,12 @@ def loopwatch(*words):
 
 def test_the_command_line_commissions_replays_and_explains_a_refusal(three_days, tmp_path):
     path, config = write(tmp_path / "log.csv", three_days), tmp_path / "loop.toml"
-    answer = loopwatch("commission", path, "-o", config, "--gas-ml", 150, "--json")
+    board = tmp_path / "board.toml"
+    board.write_text(record.board_toml(Config(p_pump_offset_pa=1_300)))
+    answer = loopwatch("commission", path, "-o", config, "--gas-ml", 150, "--board", board, "--json")
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["samples"] == len(three_days)
+    assert record.load_config(config).p_pump_offset_pa == 1_300
     answer = loopwatch("replay", path, "--config", config, "--json")
     assert answer.returncode == 0, answer.stderr
     told = json.loads(answer.stdout)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,12 @@ def commission(
     withdrawn_at: float | None = typer.Option(
         None, "--withdrawn-at", min=0.0, help="When, in seconds from the log's start."
     ),
+    board: Path | None = typer.Option(
+        None,
+        "--board",
+        help="The board's present settings (`loopwatch config pull`): calibration, limits and outputs stay as they are"
+        " there; without it they are those of a board as delivered.",
+    ),
     live: bool = typer.Option(
         False, "--live", help="Take the log from a board first; given again with the same LOG it goes on."
     ),
@@ -65,6 +72,7 @@ def commission(
     withdrawal = None
     if withdrawn_ml is not None and withdrawn_at is not None:
         withdrawal = desk.Withdrawal(withdrawn_ml, withdrawn_at)
+    kept = record.load_config(board) if board else None
     log = None
     if live:
         from .live import logged
@@ -75,6 +83,8 @@ def commission(
     with output.progress("commissioning") as progress:
         log = log or logs.read(paths)
         work = desk.worked(log, volume_ml, gas_ml, alarms_per_year, progress, withdrawal)
+    if kept is not None:
+        work = replace(work, made=record.on_board(work.made, kept))
     made = work.made
     page = to.with_suffix(".html")
     _write(to, record.to_toml(made))

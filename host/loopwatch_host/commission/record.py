@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +158,13 @@ def _given(gas_ml: float, liquid_ml: float) -> dict[str, int]:
     given = {"gas_ul": round(gas_ml * 1000), "liquid_ul": round(liquid_ml * 1000)}
     limits = {row[0]: (row[2], row[3]) for row in config.TABLE}
     return {name: min(max(value, limits[name][0]), limits[name][1]) for name, value in given.items()}
+
+
+def on_board(made: Commissioned, kept: config.Config) -> Commissioned:
+    """The same detector for a board that has these settings: what the log cannot tell, as a calibration, stays."""
+    told = {*_given(made.gas_ml, made.liquid_ml), *made.board, "commissioned"}
+    scalars = {row[0]: getattr(kept, row[0]) for row in config.TABLE if row[0] not in told}
+    return replace(made, board={**scalars, **made.board})
 
 
 def load(path: Path) -> Commissioned:
