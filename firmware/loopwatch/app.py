@@ -44,7 +44,7 @@ SOON_MS = const(10)  # what the sampler needs so soon after that is waited for: 
 UNSERVED_MS = const(15)  # between two samples the laptop is served only in a pass when that long has gone by
 TIDY_N = const(600)  # samples after which the heap is collected
 USES_N = const(8)  # commands and writes to the flash after which it is collected before
-QUIET_N = const(5)  # the tenth of the second in which there is time for it
+QUIET_N = const(6)  # the tenth in which there is time for it: an even cycle begins early, the next one late (sampler)
 GOODBYE_MS = const(200)
 HEALTHY_S = const(60)
 DAY_S = const(86_400)
@@ -334,7 +334,7 @@ class App:
 
     def _use_quiet_slot(self, seq: int) -> None:
         """What takes long, in a moment where no conversion waits to be read and the second's mean is far."""
-        if self._heap_uses_n >= USES_N or seq % TIDY_N == TIDY_N - QUIET_N:
+        if self._heap_uses_n >= USES_N or seq % TIDY_N == TIDY_N - 10 + QUIET_N:
             self._tidy()
         elif self.memory.use_quiet_slot(self._served_ms):
             self._heap_uses_n += 1

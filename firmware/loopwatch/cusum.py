@@ -28,7 +28,7 @@ NOISE_FACTOR = const(9)
 PARAM_N = const(10)
 
 _RESIDUAL_MAX_UL = const(1 << 20)  # one litre; who has lost that knows
-NOISE_MOST_N = const(64)  # about a minute, so that a leak is seen long before it counts as noise
+_NOISE_N = const(64)  # about a minute, so that a leak is seen long before it counts as noise
 _SCORE_CAP_N = const(4)  # a score stops at this many limits, so that it can come down again
 _AGE_MAX_S = const(1 << 20)
 
@@ -56,7 +56,7 @@ def judge(state: ptr32, params: ptr32, residual_ul: int, permille: ptr32) -> int
     state[PREVIOUS_STEP_UL] = step_ul
     # A plain mean of the first seconds, then a moving one.
     noise_n = state[NOISE_N]
-    if noise_n < NOISE_MOST_N:
+    if noise_n < _NOISE_N:
         noise_n = noise_n + 1
         state[NOISE_N] = noise_n
     noise_acc = state[NOISE_ACC]

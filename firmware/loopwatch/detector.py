@@ -70,7 +70,6 @@ class Detector:
         state = self._state
         if not self.leaking and noise_ul > _SUDDEN * (state[cusum.NOISE_ACC] >> 8):
             state[cusum.NOISE_ACC] = noise_ul << 8  # 20b + 8b
-            state[cusum.NOISE_N] = cusum.NOISE_MOST_N
 
     def step(self, residual_ul: int) -> None:
         """Take the residual of one second."""

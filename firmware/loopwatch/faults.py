@@ -87,7 +87,7 @@ class Faults:
         self._fitted_bits = config.fitted_bits
         self._thermal = array("i", bytes(4 * plausible.T_STATE_N))
         self._thermal_params = array("i", _RATE_MDEGC_S)
-        self._flows = False
+        self._flows: bool | None = None
         self._flow_n = 0
         self._pressed = array("i", bytes(4 * plausible.P_STATE_N))
         self._pressed_params = array("i", bytes(4 * plausible.P_PARAM_N))
@@ -130,8 +130,9 @@ class Faults:
     def _follow_flow(self, flows: bool) -> None:
         """For a minute after the coolant has begun or ceased to flow, source and radiator may cool faster."""
         if flows != self._flows:
+            # What flowed already when the board started has nothing hot standing anywhere.
+            self._flow_n = 0 if self._flows is None else _FLOW_N
             self._flows = flows
-            self._flow_n = _FLOW_N
         elif self._flow_n:
             self._flow_n -= 1
         factor = _FLOW_FACTOR if self._flow_n else 1

@@ -85,12 +85,13 @@ def compile_module(source: Path, name: str, emit: str = "bytecode", architecture
         text = source.read_text(encoding="utf-8")
         for table in DESCRIBED.get(name, ()):
             text = _without_words(text, table)
+        if name.startswith("loopwatch/"):
+            text = firmware_constants.folded(firmware_constants.used(text, source), source)
         if emit == "kernel":
             text = _decorated(text, r"\w+", "viper")
             emit = "bytecode"
         for function in NATIVE.get(name, ()):
             text = _decorated(text, function, "native")
-        text = firmware_constants.folded(firmware_constants.used(text, source), source)
         source = Path(folder) / source.name
         source.write_text(text, encoding="utf-8")
         module = name.removeprefix("loopwatch/").removesuffix(".py").replace("/", ".")

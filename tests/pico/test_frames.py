@@ -40,6 +40,7 @@ RARE = {
     "Pair": "*",
     "Record": "__init__",
     "Sampler": "__init__",
+    "Slots": "*",
     "Telemetry": "boot",
 }
 
