@@ -43,6 +43,7 @@ IDLE_MS = const(20)  # sleep while the sampler needs nothing, so that commands a
 SOON_MS = const(10)  # what the sampler needs so soon after that is waited for: a pass less
 UNSERVED_MS = const(15)  # between two samples the laptop is served only in a pass when that long has gone by
 TIDY_N = const(600)  # samples after which the heap is collected
+TIDY_TURN_N = const(20)  # every other second, so that commands without end do not keep the flash from being written
 USES_N = const(8)  # commands and writes to the flash after which it is collected before
 QUIET_N = const(6)  # the tenth in which there is time for it: an even cycle begins early, the next one late (sampler)
 GOODBYE_MS = const(200)
@@ -334,7 +335,7 @@ class App:
 
     def _use_quiet_slot(self, seq: int) -> None:
         """What takes long, in a moment where no conversion waits to be read and the second's mean is far."""
-        if self._heap_uses_n >= USES_N or seq % TIDY_N == TIDY_N - 10 + QUIET_N:
+        if seq % TIDY_TURN_N == QUIET_N and (self._heap_uses_n >= USES_N or seq % TIDY_N == QUIET_N):
             self._tidy()
         elif self.memory.use_quiet_slot(self._served_ms):
             self._heap_uses_n += 1
@@ -379,7 +380,7 @@ class App:
         self.alarms.update(alarms.BLIND, blind, latest.status_bits(), now_ms)
 
     def _tidy(self) -> None:
-        """Collect what commands and writes have left on the heap, and measure it; 30 ms."""
+        """Collect what commands and writes have left on the heap, and measure it."""
         collect()
         self._heap_free_n = mem_free()
         self._heap_uses_n = 0

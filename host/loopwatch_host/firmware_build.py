@@ -22,8 +22,8 @@ PICO = "armv6m"
 PICO_2 = "armv7emsp"
 
 # Functions of every second or sample that are machine code for the sake of their frames. Bytecode takes a frame of more
-# than 11 words (variables, what a call needs, 3 for each try) from the heap and gives it back, which costs half a
-# millisecond's search for room; machine code has it on the stack. tests/pico/test_frames.py tells of another one.
+# than 11 words (variables, what a call needs, 3 for each try) from the heap and gives it back, which costs a search for
+# room; machine code has it on the stack. tests/pico/test_frames.py tells of another one.
 NATIVE = {
     "loopwatch/app.py": ("_decide", "_do_chores"),
     "loopwatch/commissioned.py": ("sample", "step"),

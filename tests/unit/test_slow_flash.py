@@ -57,3 +57,17 @@ def test_samples_wait_for_the_flash_and_are_counted_and_the_interlock_and_the_wa
     most_n = slow.written_n * -(-erase_ms // 100)
     assert missing_n - 5 <= late_n <= most_n
     assert (late_n == 0) == (erase_ms < 60)
+
+
+def test_commands_without_end_do_not_keep_an_alarm_from_the_flash():
+    board = Bench((LEAK_S, {"do": "leak", "hole_mm": 0.8}))
+    board.run(LEAK_S - 2)
+    while "leak" not in board.raised():
+        assert board.now_s < UNTIL_S
+        board.board.console.typed += b"@7 *IDN?\n" * 3
+        board.run(board.now_s + 0.2)
+    alarm_seq = board.app.journal.seq
+    for _ in range(20):
+        board.board.console.typed += b"@7 *IDN?\n" * 3
+        board.run(board.now_s + 0.2)
+    assert board.app.journal.kept_seq >= alarm_seq
