@@ -69,6 +69,7 @@ SETTLED_S = const(21_600)
 _SETTLE_FIRST_S = const(100)
 _AGE_SHIFT = const(14)
 _SCORE_MAX = const((1 << 29) - 1)
+_ROOT_MAX_Q12 = const(11_585)  # of a and of v: both end at 8
 _FALL_MAX = const((1 << 19) - 1)  # 2 mL in a second
 _AGE_MAX_S = const(1 << 24)
 
@@ -92,10 +93,10 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     if lost_ul < 0:
         lost_ul = 0
     ratio = (lost_ul >> 4) * params[AGE_GAIN]  # 16b + 12b; Q20 of the gas's growth
-    ratio = 256 + (ratio >> 12)
-    if ratio > 724:
-        ratio = 724
-    age_q8 = (ratio * ratio) >> 8
+    ratio = 4096 + (ratio >> 8)
+    if ratio > _ROOT_MAX_Q12:
+        ratio = _ROOT_MAX_Q12
+    age_q12 = (ratio * ratio) >> 12  # 14b + 14b
 
     for i in range(HOLD_N):
         held = state[HOLDS_ACC + i]
@@ -109,17 +110,18 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     for group in range(GROUP_N):
         w = 0
         for i in range(HOLD_N):
-            w = w + (state[HOLDS_ACC + i] >> 12) * params[place + i]  # 12 products of 12b + 14b: 30b
+            w = w + ((state[HOLDS_ACC + i] + 2048) >> 12) * params[place + i]  # 12 products of 12b + 14b: 30b
         place = place + HOLD_N
-        w = 256 + (w >> 8)
-        if w > 724:
-            w = 724
-        # w² a is in Q24 and below 30b when shifted by 8 first: (724² >> 8) * 2047 < 2**22, Q16.
-        state[SCALES_Q10 + group] = 67_108_864 // (((w * w) >> 8) * age_q8)
+        w = 4096 + (w >> 4)
+        if w > _ROOT_MAX_Q12:
+            w = _ROOT_MAX_Q12
+        # a v in Q18, from 15b + 15b = 30b. The scale is rounded: floored, all evidence would count a percent too much.
+        v = (((w * w) >> 12) * age_q12) >> 6
+        state[SCALES_Q10 + group] = (268_435_456 + (v >> 1)) // v
         if started_s < settle_s:
             state[SCALES_Q10 + group] = 0
         settle_s = settle_s * 6
-    return age_q8
+    return age_q12 >> 4
 
 
 def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
@@ -136,8 +138,8 @@ def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
         if e < -_FALL_MAX:
             e = -_FALL_MAX
         score = state[SCORES + i]
-        # 19b + 10b = 29b, 2**-18 µL.
-        e = (e * state[SCALES_Q10 + params[GROUPS + i]]) >> 4
+        # 19b + 10b = 29b, 2**-18 µL. A whole unit for half a one floored here and half a one below, in the leak.
+        e = (e * state[SCALES_Q10 + params[GROUPS + i]] + 16) >> 4
         score = score - (score >> params[LEAK_SHIFTS + i]) - e - params[ALLOWANCES + i]
         age_s = state[AGES_S + i] + 1
         onset_ul = state[ONSETS_UL + i]
