@@ -98,6 +98,10 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
         ratio = _ROOT_MAX_Q12
     age_q12 = (ratio * ratio) >> 12  # 14b + 14b
 
+    w0 = 0
+    w1 = 0
+    w2 = 0
+    w3 = 0
     for i in range(HOLD_N):
         held = state[HOLDS_ACC + i]
         held = held - (held >> params[HOLD_SHIFTS + i])
@@ -105,21 +109,27 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
         if held < drive:
             held = drive
         state[HOLDS_ACC + i] = held
-    place = HOLD_WEIGHTS
+        # 12 products of 12b + 14b each: 30b.
+        held = (held + 2048) >> 12
+        w0 = w0 + held * params[HOLD_WEIGHTS + i]
+        w1 = w1 + held * params[HOLD_WEIGHTS + HOLD_N + i]
+        w2 = w2 + held * params[HOLD_WEIGHTS + 2 * HOLD_N + i]
+        w3 = w3 + held * params[HOLD_WEIGHTS + 3 * HOLD_N + i]
+    state[SCALES_Q10] = w0
+    state[SCALES_Q10 + 1] = w1
+    state[SCALES_Q10 + 2] = w2
+    state[SCALES_Q10 + 3] = w3
     settle_s = _SETTLE_FIRST_S
     for group in range(GROUP_N):
-        w = 0
-        for i in range(HOLD_N):
-            w = w + ((state[HOLDS_ACC + i] + 2048) >> 12) * params[place + i]  # 12 products of 12b + 14b: 30b
-        place = place + HOLD_N
-        w = 4096 + (w >> 4)
+        w = 4096 + (state[SCALES_Q10 + group] >> 4)
         if w > _ROOT_MAX_Q12:
             w = _ROOT_MAX_Q12
         # a v in Q18, from 15b + 15b = 30b. The scale is rounded: floored, all evidence would count a percent too much.
         v = (((w * w) >> 12) * age_q12) >> 6
-        state[SCALES_Q10 + group] = (268_435_456 + (v >> 1)) // v
+        scale_q10 = (268_435_456 + (v >> 1)) // v
         if started_s < settle_s:
-            state[SCALES_Q10 + group] = 0
+            scale_q10 = 0
+        state[SCALES_Q10 + group] = scale_q10
         settle_s = settle_s * 6
     return age_q12 >> 4
 
