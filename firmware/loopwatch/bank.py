@@ -138,6 +138,11 @@ def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
     """Take the residual of this second; returns the alarms, bit j for member j."""
     alarms = 0
     residual = residual_ul << 8  # 20b + 8b = 28b
+    # Chosen, not looked up: then the laptop's compiler takes several members at once.
+    scale_0 = state[SCALES_Q10]
+    scale_1 = state[SCALES_Q10 + 1]
+    scale_2 = state[SCALES_Q10 + 2]
+    scale_3 = state[SCALES_Q10 + 3]
     for i in range(MEMBER_N):
         level = state[LEVELS + i]
         e = (residual - level) >> params[LEVEL_SHIFTS + i]  # 29b
@@ -147,9 +152,17 @@ def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
             e = _FALL_MAX
         if e < -_FALL_MAX:
             e = -_FALL_MAX
+        group = params[GROUPS + i]
+        scale_q10 = scale_0
+        if group == 1:
+            scale_q10 = scale_1
+        if group == 2:
+            scale_q10 = scale_2
+        if group == 3:
+            scale_q10 = scale_3
         score = state[SCORES + i]
         # 19b + 10b = 29b, 2**-18 µL. A whole unit for half a one floored here and half a one below, in the leak.
-        e = (e * state[SCALES_Q10 + params[GROUPS + i]] + 16) >> 4
+        e = (e * scale_q10 + 16) >> 4
         score = score - (score >> params[LEAK_SHIFTS + i]) - e - params[ALLOWANCES + i]
         age_s = state[AGES_S + i] + 1
         onset_ul = state[ONSETS_UL + i]
