@@ -29,6 +29,7 @@ from loopwatch_host.dashboard.plots import StripChart
 from loopwatch_host.desk.channels import P_STATIC, RESIDUAL
 from loopwatch_host.desk.loop import CLASSES, HISTORY_N, NOTES_N, Loop
 from loopwatch_host.desk.shelf import SPANS_S
+from loopwatch_host.desk.words import left_words
 from loopwatch_host.messages import Connected, Disconnected, Gap, Record, Started, event_words
 from loopwatch_host.store import Log
 
@@ -182,6 +183,13 @@ def test_a_rate_has_its_interval_beneath_it_and_says_when_there_is_none(leaking:
     screen = leaking.screen()
     assert re.search(r"leak rate +5\.2 mL/h", screen)
     assert re.search(r"95 % interval +4\.1 to 6\.6 mL/h", screen)
+
+
+def test_the_time_left_has_the_ends_that_the_rates_interval_gives_it() -> None:
+    # 150 s at 100 mL/h are 4.17 mL: 75 s at twice the rate, 300 s at half of it.
+    assert left_words(150, 100_000, 50_000, 200_000) == "2 min 30 s (1 min to 5 min)"
+    assert left_words(150, 100_000, 0, 200_000) == "2 min 30 s (1 min at least)"
+    assert left_words(150, 100_000, None, None) == "2 min 30 s"
 
 
 @pytest.mark.parametrize("size", SIZES)

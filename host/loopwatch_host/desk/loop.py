@@ -35,7 +35,7 @@ from .channels import MEASURED, RESIDUAL, Figure
 from .levels import Levels
 from .notes import Note, notes_of
 from .trace import Run, Trace
-from .words import clock_words, duration_words, interval_words, rate_words, volume_words
+from .words import clock_words, interval_words, left_words, rate_words, volume_words
 
 HISTORY_N = 3_600  # rows of one second
 NOTES_N = 200
@@ -310,13 +310,14 @@ class Loop:
     def leak_figures(self) -> list[tuple[str, str]]:
         """Leak rate with its interval, volume lost and time left, as label and words; `–` without evidence of one."""
         rate_ul_h, lost_ul = self.decided("rate_ul_h"), self.decided("lost_ul")
-        interval = interval_words(self.decided("rate_low_ul_h"), self.decided("rate_high_ul_h"))
+        ends_ul_h = self.decided("rate_low_ul_h"), self.decided("rate_high_ul_h")
+        interval = interval_words(*ends_ul_h)
         left_s = self.decided("time_left_s")
         return [
             ("leak rate", "–" if rate_ul_h is None else rate_words(rate_ul_h)),
             ("95 % interval", "–" if rate_ul_h is None else interval or "not known"),
             ("lost", "–" if lost_ul is None or rate_ul_h is None else volume_words(lost_ul)),
-            ("time left", "–" if left_s is None else duration_words(left_s)),
+            ("time left", "–" if left_s is None else left_words(left_s, rate_ul_h, *ends_ul_h)),
         ]
 
     def alarm_levels(self) -> list[AlarmLevel]:

@@ -33,6 +33,18 @@ def interval_words(low_ul_h: int | None, high_ul_h: int | None) -> str:
     return f"{low.split()[0]} to {high}" if low.split()[1] == high.split()[1] else f"{low} to {high}"
 
 
+def left_words(left_s: int, rate_ul_h: int | None, low_ul_h: int | None, high_ul_h: int | None) -> str:
+    """How long the reserve lasts, `2 min 29 s (1 min to 4 min)`: what is left at the rate, and at its interval's ends.
+
+    Both ends are cut to their largest unit, so to the early side. Without an interval of the rate there is none here.
+    """
+    words = duration_words(left_s)
+    if not rate_ul_h or low_ul_h is None or not high_ul_h:
+        return words
+    earliest = age_words(left_s * rate_ul_h // high_ul_h)
+    return f"{words} ({earliest} {'at least' if low_ul_h <= 0 else 'to ' + age_words(left_s * rate_ul_h // low_ul_h)})"
+
+
 def volume_words(volume_ul: int) -> str:
     """A volume in mL."""
     return f"{volume_ul / 1000:.1f} mL"
@@ -50,12 +62,13 @@ def leak_words(decision: Record | None) -> str:
         return ""
     words = []
     rate_ul_h, lost_ul = decision.values["rate_ul_h"], decision.values["lost_ul"]
-    interval = interval_words(decision.values["rate_low_ul_h"], decision.values["rate_high_ul_h"])
+    ends_ul_h = decision.values["rate_low_ul_h"], decision.values["rate_high_ul_h"]
+    interval = interval_words(*ends_ul_h)
     time_left_s = decision.values["time_left_s"]
     if rate_ul_h is not None:
         words.append(f"rate {rate_words(rate_ul_h)}" + (f" ({interval})" if interval else ""))
     if lost_ul is not None:
         words.append(f"lost {volume_words(lost_ul)}")
     if time_left_s is not None:
-        words.append(f"time left {duration_words(time_left_s)}")
+        words.append(f"time left {left_words(time_left_s, rate_ul_h, *ends_ul_h)}")
     return "  ".join(words)

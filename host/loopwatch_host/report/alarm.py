@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..blackbox import parse
 from ..desk import boxes
-from ..desk.words import duration_words, interval_words, rate_words, volume_words
+from ..desk.words import duration_words, interval_words, left_words, rate_words, volume_words
 from ..errors import StoreError, UsageError
 from ..messages import is_leak
 from ..store import Log
@@ -103,13 +103,15 @@ def _known(log: Log, session_id: int, alarm: curves.Change) -> list[tuple[str, s
         if row.get("rate_ul_h") is None or not -1.5 <= after_s <= 60:
             continue
         after = f"{max(0.0, after_s):.0f} s after the alarm"
-        interval = interval_words(row.get("rate_low_ul_h"), row.get("rate_high_ul_h"))
+        ends_ul_h = row.get("rate_low_ul_h"), row.get("rate_high_ul_h")
+        interval = interval_words(*ends_ul_h)
         rate = rate_words(row["rate_ul_h"]) + (f" ({interval})" if interval else "")
         figures = [("leak rate", rate, after)]
         if row.get("lost_ul") is not None:
             figures.append(("lost by then", volume_words(row["lost_ul"]), ""))
         if row.get("time_left_s") is not None:
-            figures.append(("until the reserve is gone", duration_words(row["time_left_s"]), "at this rate"))
+            left = left_words(row["time_left_s"], row["rate_ul_h"], *ends_ul_h)
+            figures.append(("until the reserve is gone", left, "at this rate"))
         return figures
     return []
 
