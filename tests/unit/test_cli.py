@@ -15,7 +15,7 @@ import pytest
 from pty_board import PtyBoard
 from rich.console import Console
 
-from loopwatch import VERSION, alarms, wire
+from loopwatch import VERSION, alarms, records, wire
 from loopwatch_host.desk.words import duration_words, rate_words
 from loopwatch_host.messages import Connected, Disconnected, Gap, Record, Started
 from loopwatch_host.monitor import LineView
@@ -84,7 +84,7 @@ def test_a_run_is_kept_and_its_events_can_be_read(demo: tuple[subprocess.Complet
 
 def test_a_value_that_was_not_measured_is_an_empty_field_in_csv(tmp_path: Path) -> None:
     db = tmp_path / "log.db"
-    values: dict[str, int | None] = dict.fromkeys((field[0] for field in wire.KINDS[1][3]), 7)
+    values: dict[str, int | None] = dict.fromkeys((field[0] for field in records.KINDS[1][3]), 7)
     with Store(db, "test") as kept:
         kept.add(Started(1, None, NOW_S))
         kept.add(Record("sample", 0, 1, 100, NOW_S, {**values, "t_dome_mdegc": None}))
@@ -256,7 +256,7 @@ class View:
 
     def show(self, kind: str, t_ms: int, **values: int | None) -> None:
         """Show one record."""
-        fields = next(row[3] for row in wire.KINDS if row[1] == kind)
+        fields = next(row[3] for row in records.KINDS if row[1] == kind)
         given = {**{field[0]: 0 for field in fields}, **values}
         self.view.show(Record(kind, 1, 1, t_ms, NOW_S + t_ms / 1000, given))
 
