@@ -2,8 +2,10 @@
 
 import csv
 import io
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -181,8 +183,8 @@ def test_an_error_in_json_is_a_document_too() -> None:
 class Monitor:
     """`loopwatch monitor` under way, its output read as it comes."""
 
-    def __init__(self, board: PtyBoard, db: Path, **environment: str) -> None:
-        arguments = ["monitor", "--port", board.port, "--db", str(db)]
+    def __init__(self, board: PtyBoard, db: Path, *options: str, **environment: str) -> None:
+        arguments = ["monitor", "--port", board.port, "--db", str(db), *options]
         self._output = db.with_suffix(".txt").open("w+")
         self.process = subprocess.Popen(
             [*COMMAND, *arguments], stdout=self._output, stderr=subprocess.STDOUT, env=_environment(**environment)
@@ -232,6 +234,21 @@ def test_monitor_goes_through_a_lost_board_and_ends_cleanly(tmp_path: Path, numb
         assert "Traceback" not in monitor.text()
     events = json.loads(_loopwatch("log", "events", "--json", "--db", tmp_path / "log.db").stdout)["events"]
     assert [event["what"] for event in events] == ["leak UNACK"]
+
+
+def test_monitor_writes_nothing_but_a_plotters_lines_when_asked_for_them(tmp_path: Path) -> None:
+    with PtyBoard(tmp_path) as board:
+        monitor = Monitor(board, tmp_path / "log.db", "--plot", "arduino")
+        board.boot()
+        seqs = itertools.count(1)
+        monitor.until("static:", meanwhile=lambda: board.sample(seq := next(seqs), 100 * seq))
+        assert monitor.end(signal.SIGINT) == 0
+        lines = monitor.text().splitlines()
+        assert lines
+        assert all(re.fullmatch(r"static:\d\.\d{4}(,\w+:-?[\d.]+)*", line) for line in lines), lines
+    done = _loopwatch("monitor", "--plot", "teleplot", "--json", "--port", "/dev/ttyNOSUCH")
+    assert done.returncode == 2
+    assert "give one of them" in done.stderr
 
 
 def test_colours_are_shown_when_wanted_and_never_with_no_color(tmp_path: Path) -> None:
