@@ -74,19 +74,12 @@ def _caveats(log: Log) -> list[str]:
             said.append("the pump never stopped in the log: a stop may cause an alarm until it has been seen")
     least_ml_h = thresholds.advisory_ml_h(log.days)
     if least_ml_h:
-        again = " and ".join(
-            f"with {days:g} days "
-            + (
-                f"for those above {thresholds.advisory_ml_h(days):g} mL/h"
-                if thresholds.advisory_ml_h(days)
-                else "for all"
-            )
-            for days in thresholds.RULES_FROM_DAYS
-            if days > log.days
-        )
+        some_days, all_days = thresholds.RULES_FROM_DAYS
+        sooner = f"with {some_days:g} days of log, which narrow the limits, and " if log.days < some_days else ""
         said.append(
             f"the log is {log.days:.1f} days long: leaks of {least_ml_h:g} mL/h and less are advisory, that is the"
-            f" inventory shows them and no alarm comes. Commission again {again}; `--recorded` takes what monitor keeps"
+            f" inventory shows them and no alarm comes. Commission again {sooner}with {all_days:g}, after which all"
+            " alarm: --recorded takes what `loopwatch monitor` has kept"
         )
     if log.filled_n:
         said.append(f"{log.filled_n} missing values were taken to be the last ones before")
