@@ -50,8 +50,8 @@ class Rule:
     """How thresholds are made: replay inflated by this, floors in mL and mL per litre, members that stay advisory.
 
     Members of 2 mL/h and less add up hours, of which a log holds few: they and the level members have their own. So
-    have those of 5 to 24 mL/h, which add up many minutes, and the first of these a floor of its own (patient). advisory_n: so many of the slowest members, and the level
-    members with them, never alarm.
+    have those of 5 to 24 mL/h, which add up many minutes, and the first of these has a floor of its own (patient).
+    advisory_n: so many of the slowest members, and the level members with them, never alarm.
     """
 
     inflation: float = 1.6
