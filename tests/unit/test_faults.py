@@ -4,9 +4,11 @@ On a board as it is delivered, and on one that was commissioned on this loop and
 judges. The faults alone on a board as delivered are in tests/vm/test_faults.py, on MicroPython.
 """
 
+import os
 from array import array
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from firmware_on_bench import Bench
@@ -15,6 +17,7 @@ from injections import AT_S, BY_NAME, INJECTIONS, Injection
 from loopwatch.config import Config
 from loopwatch.faults import Faults
 from loopwatch.sample import ABSENT, GOOD, T_SOURCE, Sample
+from loopwatch_host.bench import plant
 
 FAULT_S = 12.0  # on a bench that has settled
 HEAL_S = 42.0
@@ -25,13 +28,28 @@ LEAK = {"do": "leak", "hole_mm": 0.3}
 LEAKS = {"leak", "leak_seep", "leak_rupture"}
 ALWAYS = {"not_commissioned"}
 LONG_S = {"t_dome_stuck": 790.0}
+# White noise on p_static; the transducer's own is 250 Pa. From 3.5 kPa on the reference loop's board is blind at last.
+STRENGTHS_PA = (500, 1_500, 2_000, 2_500, 3_000, 3_500, 4_000, 6_000, 12_000)
+# Of the noise: one by default, LOOPWATCH_INTERFERENCE=8 tries eight.
+SEEDS = range(3, 3 + int(os.environ.get("LOOPWATCH_INTERFERENCE", "1")))
 
 
 @cache
-def settled(settings: tuple[str, ...], config: tuple[tuple[str, int], ...], commissioned: Config | None) -> Bench:
+def settled(
+    settings: tuple[str, ...], config: tuple[tuple[str, int], ...], commissioned: Config | None, seed: int = 3
+) -> Bench:
     """A bench that has been running for a while, to be copied."""
-    board = Bench(settings=settings, commissioned=commissioned, **dict(config)).run(SETTLED_S - 10)
+    board = Bench(settings=settings, commissioned=commissioned, seed=seed, **dict(config)).run(SETTLED_S - 10)
     return (board.settle() if commissioned else board).run(SETTLED_S)
+
+
+def interference(noise_pa: int) -> dict[str, Any]:
+    return {"do": "emi", "channel": "p_static", "noise_pa": noise_pa, "for_s": 240}
+
+
+def assert_told(board: Bench) -> None:
+    """The leak was told, or the board says now that it is blind."""
+    assert "leak" in board.raised() or board.state("blind") == "UNACK", board.raised()
 
 
 @pytest.fixture(params=["as_delivered", "commissioned"])
@@ -104,15 +122,62 @@ def test_a_seep_that_stands_is_no_reason_to_call_the_board_blind(commissioned):
     assert board.pin("interlock") == 1
 
 
-@pytest.mark.parametrize("noise_pa", [500, 1_000, 2_000, 4_000, 8_000, 16_000])
-def test_interference_of_any_strength_is_no_leak_and_does_not_hide_a_hole(noise_pa, made_for):
-    emi = {"do": "emi", "channel": "p_static", "noise_pa": noise_pa, "for_s": 240}
-    assert not set(settled((), (), made_for).copy().happen((0, emi)).run(SETTLED_S + 300).raised()) & LEAKS
-    # 340 mL/min.
-    board = settled((), (), made_for).copy().happen((0, emi), (2, {"do": "leak", "hole_mm": 1.0}))
-    board.run(SETTLED_S + 60)
-    raised = board.raised()
-    assert "leak" in raised or board.state("blind") == "UNACK", raised
+@pytest.mark.parametrize("noise_pa", STRENGTHS_PA)
+def test_interference_of_any_strength_is_no_leak(noise_pa, made_for):
+    for seed in SEEDS:
+        board = settled((), (), made_for, seed).copy().happen((0, interference(noise_pa))).run(SETTLED_S + 260)
+        assert not set(board.raised()) & LEAKS, seed
+
+
+@pytest.mark.parametrize(
+    "kind", ["p_static 0.3 s of 2", "p_static 1 s of 5", "p_static 5 s of 20", "p_pump 240 s of 240"]
+)
+def test_interference_that_comes_and_goes_and_that_of_p_pump_is_no_leak_and_does_not_hide_a_hole(kind, made_for):
+    channel, on_s, _, _, every_s = kind.split()
+    for noise_pa in (3_000, 12_000):
+        emi = interference(noise_pa) | {"channel": channel, "for_s": float(on_s)}
+        noise = [(float(t_s), emi) for t_s in range(0, 120, int(every_s))]
+        assert not set(settled((), (), made_for).copy().happen(*noise).run(SETTLED_S + 130).raised()) & LEAKS
+        board = settled((), (), made_for).copy().happen(*noise, (2.05, {"do": "leak", "hole_mm": 0.8}))
+        assert_told(board.run(SETTLED_S + 121))
+
+
+@pytest.mark.parametrize("noise_pa", STRENGTHS_PA)
+@pytest.mark.parametrize("hole_mm", [0.5, 0.8, 1.0, 2.0])
+def test_interference_of_any_strength_does_not_hide_a_hole_or_the_board_says_that_it_is_blind(
+    noise_pa, hole_mm, made_for
+):
+    # 85 mL/min and more. A board's leak alarm may be unknown for 60 s (alarms.TABLE).
+    for seed in SEEDS:
+        board = settled((), (), made_for, seed).copy()
+        board.happen((0, interference(noise_pa)), (2, {"do": "leak", "hole_mm": hole_mm}))
+        assert_told(board.run(SETTLED_S + 60))
+
+
+@pytest.mark.parametrize("noise_pa", [2_500, 3_000, 3_500, 4_000])
+def test_the_smallest_rupture_is_told_through_interference_before_the_pump_draws_gas_or_the_board_is_blind(
+    noise_pa, made_for
+):
+    # Config.reserve_ul is 40 mL: the truth is the plant's, and not what the board believes to be lost.
+    for seed in SEEDS:
+        board = settled((), (), made_for, seed).copy().happen((0, interference(noise_pa)), (2, LEAK))
+        while board.world.plant.state[plant.LOST_M3] < 40e-6:
+            board.run(board.now_s + 1)
+        assert_told(board)
+
+
+@pytest.mark.parametrize(("noise_pa", "blind"), [(500, False), (1_000, False), (2_500, True)])
+def test_where_the_same_noise_is_more_millilitres_the_board_is_blind_sooner(noise_pa, blind):
+    # 1 kPa at 150 kPa is 2.7 mL of 400 mL of gas, 1 mL of 150; 40 mL are the reserve of both.
+    board = settled(("loop.gas_ml=400",), (("gas_ul", 400_000),), None).copy().happen((0, interference(noise_pa)))
+    assert ("blind" in board.run(SETTLED_S + 60).raised()) == blind
+    assert "blind" not in settled((), (), None).copy().happen((0, interference(noise_pa))).run(SETTLED_S + 60).raised()
+
+
+def test_a_commissioned_board_whose_pump_stops_and_starts_is_neither_blind_nor_has_it_a_fault(commissioned):
+    speeds = [(30 + 30 * i, {"do": "pump", "speed": speed}) for i, speed in enumerate((0, 1, 0.6, 1, 0.8, 0, 1))]
+    board = settled((), (), commissioned).copy().happen(*speeds).run(SETTLED_S + 300)
+    assert not board.raised()
 
 
 def test_a_chip_that_holds_the_bus_is_clocked_free_within_two_seconds():
