@@ -117,24 +117,27 @@ class Guard:
         return outcome
 
     def _step_wide(self, mean: Sample) -> int:
-        fine = self.fine
-        if fine is not None and self._on_fine:
+        if self._on_fine:
             # A baseline of their own would take until the loop has emptied through a hole.
             outcome = VALID if usable(mean.status[P_STATIC]) else NO_INPUT
-            residual_ul = fine.residual_ul
         else:
             outcome = self._inventory.step(mean)
-            residual_ul = self._inventory.residual_ul - self.injected_ul
         self._wide_valid = outcome == VALID
         if self._wide_valid:
-            # Their mean has a third of the samples' noise, and white noise goes seven rms to and fro: 17b + 11b = 28b
-            wobble_pa = min(self.wobble_pa, _WOBBLE_MAX_PA)
-            noise_ul = wobble_pa * self._gas_ml // (21 * max(1, mean.values[P_STATIC] >> 10))
-            self._detector.hear(min(noise_ul, LOST_MAX_UL))
-            self._detector.step(residual_ul)
-            self.noise_ul = self._detector.noise_ul
-            self.noisy = self._detector.noisy
+            self._judge_wide(mean.values[P_STATIC])
         return outcome
+
+    def _judge_wide(self, p_pa: int) -> None:
+        # Their mean has a third of the samples' noise, and white noise goes seven rms to and fro: 17b + 11b = 28b
+        noise_ul = min(self.wobble_pa, _WOBBLE_MAX_PA) * self._gas_ml // (21 * max(1, p_pa >> 10))
+        detector = self._detector
+        detector.hear(min(noise_ul, LOST_MAX_UL))
+        if self.fine is not None and self._on_fine:
+            detector.step(self.fine.residual_ul)
+        else:
+            detector.step(self._inventory.residual_ul - self.injected_ul)
+        self.noise_ul = detector.noise_ul
+        self.noisy = detector.noisy
 
     def _weigh_up(self) -> None:
         fine, wide = self.fine, self._detector
