@@ -12,7 +12,7 @@ A leak makes both pressures fall by the same amount, no lower than the weather, 
     thermometer lost power     -256 °C refused, started anew (sampler)     timeout            the rest; its last value
     pressure stuck             its raw value does not move; after 8 s      stuck              the other pressure's limit
                                nothing is concluded from it
-    thermometer stuck          still for 10 min while the others move 5 K  stuck              the rest; its last value
+    thermometer stuck          no step for 10 min, others move by 5 K      stuck              the rest; its last value
     probe out of its pocket    faster than the place can be                moved              the rest; its last value
     one pressure jumps         the other does not follow                   contradicts        the other one's limit
     below the weather          absolute pressure no leak can reach         contradicts        nothing: blind

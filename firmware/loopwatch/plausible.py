@@ -32,8 +32,9 @@ T_STATE_N = const(25)
 T_RATE = const(0)  # three: m°C a second by which the place cannot cool; it heats no more than four times as fast
 T_PARAM_N = const(3)
 
-_T_STILL_MDEGC = const(16)  # two steps of the chip
-_T_STILL_N = const(600)  # seconds: a dome's wall may stand still for minutes
+# Half a step of the chip: one that lives flips to and fro by a step, also where a dome's wall stands still for minutes.
+_T_STILL_MDEGC = const(4)
+_T_STILL_N = const(600)  # seconds
 _T_OTHERS_MDEGC = const(5_000)  # what the others may move while one does not
 _T_CALM_N = const(20)  # seconds at an eighth of that rate
 _T_BACK_MDEGC = const(3_000)  # as near to where it was lost it is believed again
