@@ -8,13 +8,14 @@ commissioned (see guard).
 
 Without p_static there is nothing to judge: levels and evidence wait, and what has gone meanwhile is seen afterwards.
 It is the same while p_static is noisier than the limits were made for (interference), but that the wide limits, which
-follow the noise, judge meanwhile. A leak is smooth, interference goes to and fro: the burst path counts no fall that is
-not twice as deep as the steps that went up shortly before. step() and sample() allocate nothing.
+follow the noise, judge the residual from the first such second on (`rough`). A leak is smooth, interference goes to and
+fro: the burst path counts no fall that is not three times as deep as the steps that went up shortly before, less what
+its limits are made for. step() and sample() allocate nothing.
 """
 
 from array import array
 
-from . import bank, burst, estimate, evidence, residual
+from . import bank, burst, estimate, evidence, plausible, residual
 from .config import Config
 from .fixed import clamp
 from .inventory import NO_INPUT, SETTLING, VALID
@@ -32,10 +33,6 @@ _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
 
 _JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
-# Samples of white noise go seven rms to and fro in a second (kernels.wobble); the mean's steps stay within 0.92 rms in
-# 95 of 100 seconds, which is 0.66 rms of gas for a change within a second (estimate.NOISES_UL, adiabatic). From two and
-# a half times the noise of commissioning on the bank's limits are not for it: 2.5 * 7 / 0.66.
-_ROUGH_RATIO = const(27)
 _ROUGH_LEAST_PA = const(2_000)
 _ROUGH_S = const(10)
 _WOBBLE_MAX_PA = const((1 << 17) - 1)
@@ -49,7 +46,8 @@ class Commissioned:
     permille: see evidence: by member, who has most, and of the burst path. most_permille: that of a member.
     bursting: the pressure falls as only a rupture makes it.
     wobble_pa: how far p_static's samples went to and fro in the second that step() takes.
-    wide: the wide limits are needed as well. whole_s: how long every channel has been there.
+    wide: the wide limits are needed as well. rough: because of noise alone, so the residual is as good as ever.
+    whole_s: how long every channel has been there.
     """
 
     def __init__(self, config: Config) -> None:
@@ -60,6 +58,7 @@ class Commissioned:
         self.most_permille = 0
         self.bursting = False
         self.wide = True
+        self.rough = False
         self._params = config.residual
         self._bank_params = config.bank
         self._burst_params = config.burst
@@ -157,6 +156,7 @@ class Commissioned:
             self._missing = True
             self.whole_s = 0
             self.wide = True
+            self.rough = False
             self._feel(mean)
             return VALID
         self._started = True
@@ -169,7 +169,9 @@ class Commissioned:
             evidence.move(self._bank, clamp(self.residual_ul - self._last_ul, -(1 << 20), 1 << 20))
             self.whole_s = _AGE_MAX_S
         self._last_ul = self.residual_ul
-        if self._rough(mean.values[P_STATIC]):
+        rough = self._is_rough(mean.values[P_STATIC])
+        self.rough = rough and self.whole_s >= _READY_S[1]
+        if rough:
             self.wide = True
             return VALID if self.whole_s >= _READY_S[0] else SETTLING
         bank.scale(self._bank, self._bank_params, self._out)
@@ -202,21 +204,32 @@ class Commissioned:
         self.residual_ul = residual.weigh(self._state, self._params, self._out) - self.injected_ul
 
     def _smooth(self) -> bool:
-        """Whether what the burst path adds up is deeper than what goes to and fro."""
-        score = 0
-        for i in range(burst.MEMBER_N):
-            score = max(score, self._burst[burst.SCORES + i])
-        return score >> 7 > self._rise_pa  # of 1/64 Pa
+        """Whether what the burst path adds up is deeper than what goes to and fro, beyond what its limits are made for.
 
-    def _rough(self, p_pa: int) -> bool:
-        """Whether p_static is noisier than the bank's limits are for, or was within _ROUGH_S."""
+        White noise steps up by up to a limit at commissioning, and of fourteen times as much falls three steps deep
+        less than once in 100 hours.
+        """
+        depth_pa = 0
+        for i in range(burst.MEMBER_N):
+            score = self._burst[burst.SCORES + i]  # of 1/64 Pa
+            limit = self._burst_params[burst.LIMITS + i]
+            if score > limit:
+                depth_pa = max(depth_pa, (score >> 6) + (limit >> 6))
+        return depth_pa > 3 * self._rise_pa
+
+    def _is_rough(self, p_pa: int) -> bool:
+        """Whether p_static is noisier than the bank's limits are for, or was within _ROUGH_S.
+
+        By a second that is so twice over, or two within _ROUGH_S: of a quiet loop's one in a thousand is so by chance.
+        """
         wobble_pa = min(self.wobble_pa, _WOBBLE_MAX_PA)
         # 17b + 11b = 28b; 5b + 14b + 11b = 30b
-        if wobble_pa > _ROUGH_LEAST_PA and wobble_pa * self._gas_ml > _ROUGH_RATIO * self._noise_ul * (p_pa >> 10):
-            self._rough_s = _ROUGH_S
+        times_n = wobble_pa * self._gas_ml // (plausible.ROUGH_RATIO * self._noise_ul * (p_pa >> 10) + 1)
+        if times_n and wobble_pa > _ROUGH_LEAST_PA:
+            self._rough_s = min(self._rough_s + min(times_n, 2) * _ROUGH_S, 2 * _ROUGH_S)
         elif self._rough_s:
             self._rough_s -= 1
-        return self._rough_s > 0
+        return self._rough_s > _ROUGH_S
 
     def _held_groups(self) -> int:
         held = 0

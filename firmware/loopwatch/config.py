@@ -51,6 +51,9 @@ TABLE = (
     ("disabled_bits", 0, 0, (1 << 24) - 1, "alarms out of service from the start; those that must stay do"),
 )
 
+# An edge comes with every sample: as long as the charge pump holds the relay (edge_most_ms of hardware/pinmap.toml).
+_EDGES_MS = const(100)
+
 # Layout 1 held these, and no words.
 _LAYOUT_1_N = const(15)
 
@@ -114,6 +117,9 @@ class Config:
             setattr(self, name, value)
         for name in given:
             raise ValueError("{}: not in config.TABLE".format(name))
+        if self.interlock_toggled and self.period_ms > _EDGES_MS:
+            why = "period_ms={}: the relay drops; {}, or interlock_toggled=0"
+            raise ValueError(why.format(self.period_ms, _EDGES_MS))
         if self.commissioned:
             # Its bounds take 4 KB of memory, which a board that runs on what it has checked needs no more (see launch).
             from .parameters import check

@@ -12,13 +12,14 @@ A leak makes both pressures fall by the same amount, no lower than the weather, 
     thermometer lost power     -256 °C refused, started anew (sampler)     timeout            the rest; its last value
     pressure stuck             its raw value does not move; after 8 s      stuck              the other pressure's limit
                                nothing is concluded from it
-    thermometer stuck          still for 10 min while the others move 5 K  stuck              the rest; its last value
+    thermometer stuck          no step for 10 min, others move by 5 K      stuck              the rest; its last value
     probe out of its pocket    faster than the place can be                moved              the rest; its last value
     one pressure jumps         the other does not follow                   contradicts        the other one's limit
     below the weather          absolute pressure no leak can reach         contradicts        nothing: blind
     p_static, p_pump swapped   the discharge is below the vessel           contradicts        everything
     source, radiator swapped   the source is the colder one for 2 min      contradicts        everything
-    interference               to and fro in a second beyond a loop's      noisy              other channels
+    interference               to and fro in a second so far that a        noisy              nothing: blind
+                               rupture could empty the reserve untold
     rail sags or rises         outside 4.4-5.6 V, and outside 4.0-6.0 V    common mode        all, by the ratio; then
                                pressures have no reference (scaling)                          nothing: blind
     gain of the converter      rail and pressures scale together           common mode        the same
@@ -65,6 +66,10 @@ _FLOW_FACTOR = const(4)
 _RAIL_LEAST_MV = const(4_400)  # the USB host's least, less a cable and a fuse
 _RAIL_MOST_MV = const(5_600)
 
+_NOISE_1_S = const(1)  # estimate.NOISES_UL: what a loop's residual changes by in a second
+_NOISE_MAX_UL = const((1 << 14) - 1)
+_NOISY_MAX_Q6 = const((1 << 19) - 1)
+
 
 class Faults:
     """Judges the means of each second.
@@ -95,6 +100,7 @@ class Faults:
         self._pressed_params[plausible.P_STUCK_N] = config.stuck_s
         self._pressed_params[plausible.P_ZERO] = config.p_static_span_pa >> 3
         self._pressed_params[plausible.P_ZERO + 1] = config.p_pump_span_pa >> 3
+        self._pressed_params[plausible.P_NOISY_Q6] = _noisy_q6(config)
 
     def rebaseline(self) -> None:
         """A person has seen to the loop: every channel is believed again as it reads."""
@@ -149,6 +155,19 @@ class Faults:
             self.common_mode = scaled or rail_mv < _RAIL_LEAST_MV or rail_mv > _RAIL_MOST_MV
         elif status == SPEC_LOW or status == SPEC_HIGH or status == OPEN or status == SHORT:
             self.common_mode = True
+
+
+def _noisy_q6(config: Config) -> int:
+    """How far p_static may go to and fro, for plausible.P_NOISY_Q6, so that a rupture is told before the pump runs dry.
+
+    The wide limits ask for 22 noises (detector.NOISE_FACTOR), of which a second goes 21 to and fro (guard). Three
+    quarters of the reserve: a tenth of a rupture's 30 mL/min is their medium member's allowance, and the rest goes in
+    the seconds that it lags. Noise by which a commissioned bank still judges (plausible.ROUGH_RATIO) hides nothing.
+    """
+    most_ul = config.reserve_ul * 63 // 88  # 21b + 6b = 27b
+    if len(config.estimate):
+        most_ul = max(most_ul, plausible.ROUGH_RATIO * min(config.estimate[_NOISE_1_S], _NOISE_MAX_UL))  # 5b + 14b
+    return min((most_ul << 6) // max(1, config.gas_ul >> 10), _NOISY_MAX_Q6)  # 21b + 6b = 27b
 
 
 def bus_is_dead(sample: Sample) -> bool:

@@ -4,6 +4,7 @@
     none                     -                                    wide limits
     there                    no                                   both, the commissioned one as far as it can
     there                    yes                                  the commissioned one
+    there                    yes, p_static noisier than they are  wide limits, on the commissioned one's residual
 
 The wide limits are inventory and detector with safe settings: blunt, but right on loops that nobody has seen. A leak is
 what either of them says. Its class goes by the member that saw it, and rises with the rate.
@@ -16,7 +17,7 @@ from .config import Config
 from .detector import Detector
 from .inventory import NO_INPUT, VALID, Inventory
 from .port import const
-from .sample import P_STATIC, Sample
+from .sample import P_STATIC, Sample, usable
 
 NO_LEAK = const(0)
 SEEP = const(1)
@@ -66,6 +67,7 @@ class Guard:
         self._detector = Detector()
         self._gas_ml = config.gas_ul >> 10
         self._wide_valid = False
+        self._on_fine = False
 
     def restart(self) -> None:
         """Forget all evidence: a person has dealt with the leak."""
@@ -100,31 +102,42 @@ class Guard:
             fine.wobble_pa = self.wobble_pa
             outcome = fine.step(mean)
             self.wide = fine.wide
-        if self.wide:
-            if outcome != VALID:
-                outcome = self._step_wide(mean)
-            else:
-                self._step_wide(mean)
-        elif self._wide_valid:
-            # Next time the wide limits begin from what is then.
+        rough = fine is not None and fine.rough
+        if (self._wide_valid and not self.wide) or rough != self._on_fine:
+            # The wide limits begin from what is then.
+            self._on_fine = rough
             self._wide_valid = False
             self._inventory.rebaseline()
             self._detector.restart()
+        if self.wide and outcome != VALID:
+            outcome = self._step_wide(mean)
+        elif self.wide:
+            self._step_wide(mean)
         self._weigh_up()
         return outcome
 
     def _step_wide(self, mean: Sample) -> int:
-        outcome = self._inventory.step(mean)
+        if self._on_fine:
+            # A baseline of their own would take until the loop has emptied through a hole.
+            outcome = VALID if usable(mean.status[P_STATIC]) else NO_INPUT
+        else:
+            outcome = self._inventory.step(mean)
         self._wide_valid = outcome == VALID
         if self._wide_valid:
-            # Their mean has a third of the samples' noise, and white noise goes seven rms to and fro: 17b + 11b = 28b
-            wobble_pa = min(self.wobble_pa, _WOBBLE_MAX_PA)
-            noise_ul = wobble_pa * self._gas_ml // (21 * max(1, mean.values[P_STATIC] >> 10))
-            self._detector.hear(min(noise_ul, LOST_MAX_UL))
-            self._detector.step(self._inventory.residual_ul - self.injected_ul)
-            self.noise_ul = self._detector.noise_ul
-            self.noisy = self._detector.noisy
+            self._judge_wide(mean.values[P_STATIC])
         return outcome
+
+    def _judge_wide(self, p_pa: int) -> None:
+        # Their mean has a third of the samples' noise, and white noise goes seven rms to and fro: 17b + 11b = 28b
+        noise_ul = min(self.wobble_pa, _WOBBLE_MAX_PA) * self._gas_ml // (21 * max(1, p_pa >> 10))
+        detector = self._detector
+        detector.hear(min(noise_ul, LOST_MAX_UL))
+        if self.fine is not None and self._on_fine:
+            detector.step(self.fine.residual_ul)
+        else:
+            detector.step(self._inventory.residual_ul - self.injected_ul)
+        self.noise_ul = detector.noise_ul
+        self.noisy = detector.noisy
 
     def _weigh_up(self) -> None:
         fine, wide = self.fine, self._detector

@@ -16,9 +16,18 @@ DAYS = 3
 SEED = 5
 
 
+_shared: list[Path] = []
+
+
+def shared_folder() -> Path:
+    """The folder that config() was given."""
+    return _shared[0]
+
+
 @cache
 def config(shared: Path) -> Config:
     """As it would be on the board. shared: a folder of all processes of the run; the first one makes it for all."""
+    _shared.append(shared)
     made = shared / "commissioned_loop"
     with (shared / "commissioned_loop.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

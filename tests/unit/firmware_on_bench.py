@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from commissioned_loop import words_of
@@ -118,6 +119,7 @@ class Bench:
         self.decoder = wire.Decoder()
         self.messages: list[Any] = []
         self._taken_n = 0
+        self.begun_s = 0.0
         with self.on_flash():
             self.app.start(0)
 
@@ -132,9 +134,10 @@ class Bench:
             os.chdir(before)
 
     def settle(self) -> "Bench":
-        """Let a commissioned board be as after hours of this loop at rest.
+        """Let a commissioned board be as after hours of this loop at rest, in an instant.
 
         Its averages began where the loop rests, so that time would not change them; what is left to do is to count.
+        Against a board that has really run for six hours: tests/unit/test_faults.py.
         """
         fine = self.app.guard.fine
         assert fine is not None
@@ -142,10 +145,50 @@ class Bench:
         return self
 
     def copy(self) -> "Bench":
-        """Another one that goes on from here, with a flash of its own."""
+        """Another one that goes on from here, with a flash of its own; begun_s is now."""
         flash = tempfile.TemporaryDirectory(prefix="loopwatch-flash-")
         shutil.copytree(self._flash.name, flash.name, dirs_exist_ok=True)
-        return copy.deepcopy(self, {id(self._flash): flash})
+        other = copy.deepcopy(self, {id(self._flash): flash})
+        other.begun_s = self.now_s
+        return other
+
+    def packed(self) -> tuple["Bench", dict[str, bytes]]:
+        """What another process makes the same bench of: it, and the files on its flash."""
+        folder = Path(self._flash.name)
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        return self, files
+
+    @staticmethod
+    def unpacked(packed: tuple["Bench", dict[str, bytes]]) -> "Bench":
+        """The bench of packed(), with a flash of its own."""
+        board, files = packed
+        board._flash = tempfile.TemporaryDirectory(prefix="loopwatch-flash-")
+        for path, data in files.items():
+            place = Path(board._flash.name) / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        return board
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_flash"}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Bench":
+        other = object.__new__(Bench)
+        memo[id(self)] = other
+        vars(other).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
+        return other
+
+    def forget(self) -> "Bench":
+        """Nothing has been sent yet, nor any pin driven but to what it is now."""
+        self.messages.clear()
+        self.board.console.sent.clear()
+        self._taken_n = 0
+        self.world.pins[:] = {gpio: (t_us, gpio, level) for t_us, gpio, level in self.world.pins}.values()
+        return self
+
+    def run_on(self, for_s: float) -> "Bench":
+        """As run(), until so long after begun_s."""
+        return self.run(self.begun_s + for_s)
 
     def happen(self, *events: tuple[float, dict[str, Any]]) -> "Bench":
         """Let each event happen that many seconds from now."""

@@ -1,7 +1,9 @@
 """The board's settings: a table, safe defaults, what commissioning found, and a clear refusal of nonsense."""
 
 import struct
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,12 @@ from loopwatch import bank, burst, estimate, parameters, residual, sample
 from loopwatch.config import LAYOUT_N, TABLE, Config, decode
 from loopwatch_host.commission.thresholds import NEVER
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PINMAP = Path(__file__).parents[2] / "hardware" / "pinmap.toml"
 WORDS = words()
 
 
@@ -43,6 +51,15 @@ def test_a_setting_that_does_not_exist_is_refused_by_name():
         Config(gas_ml=150)
 
 
+def test_a_period_that_lets_the_charge_pumps_relay_go_is_refused_with_what_to_do():
+    # As far apart as the circuit's simulation holds the relay with its worst parts.
+    most_ms = tomllib.loads(PINMAP.read_text(encoding="utf-8"))["interlock_pump"]["edge_most_ms"]
+    assert Config(interlock_toggled=1, period_ms=most_ms).period_ms == most_ms
+    assert Config(period_ms=most_ms + 1).interlock_toggled == 0
+    with pytest.raises(ValueError, match=f"period_ms={most_ms + 1}: the relay drops; {most_ms}, or interlock_t"):
+        Config(interlock_toggled=1, period_ms=most_ms + 1)
+
+
 def test_words_and_the_mark_of_commissioning_come_together_or_not_at_all():
     with pytest.raises(ValueError, match="words: 0, must be 247"):
         Config(commissioned=1)
@@ -64,6 +81,8 @@ def test_the_crc_is_that_of_layout_scalars_and_words_with_the_lowest_byte_first(
 def test_what_is_encoded_comes_back(data):
     given = {row[0]: data.draw(st.integers(row[2], row[3])) for row in TABLE if row[0] != "commissioned"}
     given["fitted_bits"] |= 0b11111
+    if given["interlock_toggled"]:
+        given["period_ms"] = 100
     with_words = data.draw(st.booleans())
     made = Config(WORDS if with_words else (), commissioned=int(with_words), **given)
     back = decode(made.content())

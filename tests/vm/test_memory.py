@@ -12,7 +12,7 @@ from asked_board import AskedBoard, world_of
 from commissioned_words import words
 
 from loopwatch import alarms, journal, safe_mode
-from loopwatch.config import Config
+from loopwatch.config import TABLE, Config
 from loopwatch_host import blackbox, board_config
 from loopwatch_host.bench.vm import VmTarget
 from loopwatch_host.commission import record
@@ -95,6 +95,12 @@ def test_what_is_damaged_or_nonsense_is_refused_by_name_and_nothing_changes(make
     crc = f"{zlib.crc32(content):08X}"
     with pytest.raises(Refused, match="period_ms=5: must be 100 to 1000"):
         board.ask(f"CONF:COMM {crc}")
+    content[8:12] = (200).to_bytes(4, "little")
+    toggled = 4 * (2 + [row[0] for row in TABLE].index("interlock_toggled"))
+    content[toggled : toggled + 4] = (1).to_bytes(4, "little")
+    send(bytes(content))
+    with pytest.raises(Refused, match="period_ms=200: the relay drops; 100, or interlock_toggled=0"):
+        board.ask(f"CONF:COMM {zlib.crc32(content):08X}")
     send(NEW.content())
     with pytest.raises(Refused, match="CRC of what came is " + board_config.crc_text(NEW)):
         board.ask("CONF:COMM 12345678")

@@ -111,6 +111,17 @@ def test_a_file_that_was_changed_is_refused_with_the_reason(file: Path, find: st
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("what", ["show", "push"])
+def test_a_period_between_whose_edges_the_relay_drops_out_is_refused_before_anything_is_sent(
+    file: Path, what: str
+) -> None:
+    text = file.read_text().replace("interlock_toggled = 0", "interlock_toggled = 1")
+    file.write_text(text.replace("period_ms = 100", "period_ms = 200").replace(crc_text(NEW), ""))
+    done = loopwatch("config", what, file)
+    assert done.returncode == 2
+    assert "period_ms=200: the relay drops; 100, or interlock_toggled=0" in done.stderr
+
+
 def test_a_change_that_is_meant_is_taken_with_an_empty_crc(file: Path) -> None:
     text = file.read_text().replace("reserve_ul = 33000", "reserve_ul = 34000")
     file.write_text(text.replace(f'crc = "{crc_text(NEW)}"', 'crc = ""'))

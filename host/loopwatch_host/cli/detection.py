@@ -375,7 +375,8 @@ def _say_evaluated(answer: dict[str, Any]) -> None:
     if "peak_part" in answer:
         console.print(
             f"largest intermediate {answer['peak_part']:.3f} of 2**30; residuals differ by"
-            f" {answer['residual_rms_ul']:.1f} µL rms, {answer['residual_max_ul']:.0f} µL at most"
+            f" {answer['residual_rms_ul']:.1f} µL rms, {answer['residual_max_ul']:.0f} µL at most;"
+            f" flow by {answer['flow_apart_percent']:.2f} %"
         )
     if "false_alarms" in answer:
         console.print("false alarms: " + json.dumps(answer["false_alarms"]))
