@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from loopwatch import bank, residual
+from loopwatch_host import twin
 from loopwatch_host.bench import plant
-from loopwatch_host.commission import thresholds
+from loopwatch_host.commission import fit, thresholds
 from loopwatch_host.evaluate import bound, campaign, family, gaussian, integers, journey, peers, trial
 from loopwatch_host.evaluate.poisson import poisson_interval
 
@@ -103,6 +104,26 @@ def test_a_peer_acts_on_what_its_name_says():
     # A ramp's averages trail it by their time constants, once settled: here the day's has only begun.
     short, long = (0.2 * tau * math.expm1(-4_000 / tau) + 0.2 * 4_000 for tau in (600, 86_400))
     assert statistic[2] == pytest.approx(short - long, rel=0.02)
+
+
+def test_a_peers_limit_is_what_its_log_says_of_the_budget_and_an_alarm_that_stands_counts_once():
+    worst = np.random.default_rng(3).exponential(40.0, 60 * 24)
+    for alarms_per_year in (1.0, 12.0):
+        # P(an hour's worst > h) = exp(-h / 40), 8760 hours a year.
+        expected = 40.0 * math.log(8_760 / alarms_per_year)
+        found = np.mean([peers.tail(part, alarms_per_year) for part in np.split(worst, 4)])
+        assert found == pytest.approx(expected, rel=0.15)
+    assert peers.tail(np.array([1.0, 1.0, 9.0]), 1e6) == 9.0
+
+    pressures = np.full(20_000, 150_000.0)
+    pressures[2_000:4_000] = pressures[5_000:5_100] = pressures[12_000:13_000] = 140_000.0
+    x = np.zeros((len(pressures), 6), np.int32)
+    x[:, 0], x[:, 2:5] = pressures, 25_000
+    params = fit.parameters(fit.shape_of(x, 150_000))
+    counts, quiet_s = np.zeros(3, np.int32), np.full(3, trial.PEER_QUIET_S, np.int32)
+    limit = np.array([145_000.0, np.inf, np.inf])
+    trial.follow(np.zeros(peers.STATE_N), x, twin.residual_state(), params, limit, quiet_s, counts)
+    assert counts.tolist() == [2, 0, 0]
 
 
 def test_a_campaign_goes_on_where_it_stopped_and_refuses_another_plan(tmp_path):

@@ -371,14 +371,7 @@ def _say_changed(changed: dict[str, Any], board: str) -> None:
 
 def _say_evaluated(answer: dict[str, Any]) -> None:
     console = output.answers()
-    table = Table(box=None, header_style="bold")
-    # A campaign without onsets has no delays to show.
-    keys = [key for row in answer["rates"][:1] for key in row if not isinstance(row[key], list)]
-    for key in keys:
-        table.add_column(key, justify="right")
-    for row in answer["rates"]:
-        table.add_row(*(f"{row[key]:.3g}" if isinstance(row[key], float) else str(row[key]) for key in keys))
-    console.print(table)
+    console.print(_rates(answer["rates"]))
     if "peak_part" in answer:
         console.print(
             f"largest intermediate {answer['peak_part']:.3f} of 2**30; residuals differ by"
@@ -387,3 +380,18 @@ def _say_evaluated(answer: dict[str, Any]) -> None:
         )
     if "false_alarms" in answer:
         console.print("false alarms: " + json.dumps(answer["false_alarms"]))
+    for peer, judged in answer.get("peers", {}).items():
+        console.print(f"\n{peer}, its limits for the same budget from the same logs:")
+        console.print(_rates(judged["rates"]))
+        console.print("false alarms: " + json.dumps(judged["false_alarms"]))
+
+
+def _rates(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold")
+    # A campaign without onsets has no delays to show.
+    keys = [key for row in rows[:1] for key in row if not isinstance(row[key], list)]
+    for key in keys:
+        table.add_column(key, justify="right")
+    for row in rows:
+        table.add_row(*(f"{row[key]:.3g}" if isinstance(row[key], float) else str(row[key]) for key in keys))
+    return table

@@ -126,19 +126,11 @@ def table(results: list[dict[str, Any]], budget: float) -> dict[str, Any]:
         if results[0]["plan"]["reference"]:
             _put_ratio(rates[-1], budget)
     years = sum(result["days"] for result in results) / 365
-    count = sum(len(result["alarms"]) for result in results)
     return {
         "loops": len(results),
         "rates": rates,
-        "peers": _peers(results),
-        "false_alarms": {
-            "count": count,
-            "years": years,
-            "per_year": count / years,
-            "per_year_ci95": [bound / years for bound in poisson_interval(count)],
-            "budget": budget,
-            "loops": {str(r["seed"]): len(r["alarms"]) for r in results if r["alarms"]},
-        },
+        "peers": _peers(results, budget),
+        "false_alarms": _false_alarms({r["seed"]: len(r["alarms"]) for r in results}, years, budget),
     }
 
 
@@ -152,24 +144,46 @@ def _put_ratio(row: dict[str, Any], budget: float) -> None:
             row["ratio"] = row["mean_pump_on_s"] / row["bound_s"]
 
 
-def _peers(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Delays of every peer by leak."""
-    tables: dict[str, list[dict[str, Any]]] = {}
-    for peer in results[0].get("peers", {}):
-        for leak in results[0]["peers"][peer]:
+def _peers(results: list[dict[str, Any]], budget: float) -> dict[str, dict[str, Any]]:
+    """Of every peer its delays by leak, and the false alarms that it gave in the same time."""
+    tables: dict[str, dict[str, Any]] = {}
+    years = sum(result["days"] for result in results) / 365
+    for peer in results[0].get("peer_alarms", {}):
+        rates = []
+        for leak in results[0]["peers"].get(peer, {}):
             rows = [row for result in results for row in result["peers"][peer][leak]]
             delay = np.array([math.nan if row is None else row for row in rows])
+            # What lets nothing out, as in the detector's own row.
+            flowing = np.array(
+                [row[0] is not None or row[1] >= FLOWING_ML for result in results for row in result["delays"][leak]]
+            )
+            delay = delay[flowing | np.isfinite(delay)]
             seen = np.isfinite(delay)
-            tables.setdefault(peer, []).append(
+            rates.append(
                 {
                     "leak": leak,
-                    "onsets": len(rows),
+                    "onsets": len(delay),
                     "missed": int((~seen).sum()),
                     "mean_s": _mean(delay[seen]),
+                    "median_s": float(np.median(delay[seen])) if seen.any() else None,
                     "p95_s": float(np.percentile(delay[seen], 95)) if seen.any() else None,
                 }
             )
+        given = {result["seed"]: result["peer_alarms"][peer] for result in results}
+        tables[peer] = {"rates": rates, "false_alarms": _false_alarms(given, years, budget)}
     return tables
+
+
+def _false_alarms(by_loop: dict[int, int], years: float, budget: float) -> dict[str, Any]:
+    count = sum(by_loop.values())
+    return {
+        "count": count,
+        "years": years,
+        "per_year": count / years,
+        "per_year_ci95": [bound / years for bound in poisson_interval(count)],
+        "budget": budget,
+        "loops": {str(seed): n for seed, n in by_loop.items() if n},
+    }
 
 
 def _mean(values: Any) -> float | None:

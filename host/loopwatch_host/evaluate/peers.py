@@ -1,8 +1,10 @@
 """What others do, for comparison on the same loops and leaks: pressure switch, dP/dt, and EWMA of the residual.
 
-Each has its limit from the same leak-free log: the worst of the log with MARGIN on it. The pressure switch acts on a
-fall below the log's lowest pressure, dP/dt on the fall of minute means over ten minutes, EWMA on the difference of the
-residual's averages over ten minutes and a day.
+Each has its limit from the same leak-free log and for the same budget: the exponential tail of the worst of each hour,
+taken to where it is passed as often as the budget allows, and not below the worst of the log. That is what a log says
+by itself, and false alarms that it did not foresee are counted beside. The pressure switch acts on a low pressure,
+dP/dt on the fall of minute means over ten minutes, EWMA on the difference of the residual's averages over ten minutes
+and a day.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from .. import twin
 from .journey import Floats, Ints
 
 NAMES = ("pressure switch", "dP/dt over 10 min", "EWMA 10 min - 24 h")
-MARGIN = 1.5
-SWITCH_PART = 0.25  # of the log's range below its lowest
+HOUR_S = 3_600
+TAIL_PART = 0.05
+YEAR_H = 365 * 24
 
 # State: started, 30 s mean of p, second of the minute, its sum, place in the ring, ten minute means, two EWMAs, warm s.
 _P, _SECOND, _SUM, _PLACE, _RING, _SHORT, _LONG, _AGE_S = 1, 2, 3, 4, 5, 15, 16, 17
@@ -51,23 +54,43 @@ def step(state: Floats, p_pa: float, r_ul: float, statistic: Floats) -> None:
 
 
 @twin.compiled
-def _extremes(x: Ints, r_ul: Ints, out: Floats) -> None:
+def _worst(x: Ints, r_ul: Ints, out: Floats) -> None:
+    """Each hour's lowest pressure and largest falls; hours of EWMA that are not warm stay at zero."""
     state, statistic = np.zeros(STATE_N), np.zeros(3)
-    out[0], out[1], out[2], out[3] = 1e9, 0.0, 0.0, 0.0
+    out[:, 0] = 1e9
     for i in range(len(r_ul)):
         step(state, float(x[i, 0]), float(r_ul[i]), statistic)
-        out[0] = min(out[0], statistic[0])
-        out[3] = max(out[3], statistic[0])
-        out[1] = max(out[1], statistic[1])
+        hour = i // HOUR_S
+        if hour >= out.shape[0]:
+            return
+        out[hour, 0] = min(out[hour, 0], statistic[0])
+        out[hour, 1] = max(out[hour, 1], statistic[1])
         if i > WARM_S:
-            out[2] = max(out[2], statistic[2])
+            out[hour, 2] = max(out[hour, 2], statistic[2])
 
 
-def limits(x: Ints, r_ul: Ints) -> Floats:
-    """The peers' limits from a log and its cross-validated residual, row for row."""
-    seen = np.zeros(4)
-    _extremes(x, r_ul, seen)
-    return np.array([seen[0] - SWITCH_PART * (seen[3] - seen[0]), MARGIN * seen[1], MARGIN * seen[2]])
+def limits(x: Ints, r_ul: Ints, alarms_per_year: float = 1.0) -> Floats:
+    """The peers' limits from a log of two hours at least and its cross-validated residual, row for row."""
+    worst = np.zeros((len(r_ul) // HOUR_S, 3))
+    _worst(x, r_ul, worst)
+    warm = worst[WARM_S // HOUR_S + 1 :, 2]
+    return np.array(
+        [
+            -tail(-worst[:, 0], alarms_per_year),
+            tail(worst[:, 1], alarms_per_year),
+            # A log of a day has no hour of it: nothing can be said, and nothing alarms.
+            tail(warm, alarms_per_year) if len(warm) else np.inf,
+        ]
+    )
+
+
+def tail(worst: Floats, alarms_per_year: float) -> float:
+    """What the worst of an hour passes so often a year, by the exponential tail of these hours."""
+    ordered = np.sort(worst)
+    top = ordered[-max(2, round(TAIL_PART * len(ordered))) :]
+    part = len(top) / len(ordered)
+    beyond = float(top.mean() - top[0]) * max(0.0, float(np.log(part * YEAR_H / alarms_per_year)))
+    return max(float(top[0]) + beyond, float(ordered[-1]))
 
 
 @twin.compiled

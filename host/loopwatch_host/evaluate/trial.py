@@ -21,6 +21,7 @@ from .journey import DAY_S, Floats, Ints, Run, Singles
 RATES = ((1.0, 2 * DAY_S), (2.0, DAY_S), (10.0, 12 * 3600), (60.0, 2 * 3600), (600.0, 1800), (6000.0, 300))
 HOLES = ((0.8, 300),)
 
+PEER_QUIET_S = 3_600
 BURST_BIT = 1 << bank.MEMBER_N
 
 _OUT_N = residual.OUT_N
@@ -33,7 +34,8 @@ class Outcome:
 
     limits_ml: each member's. alarms: leak-free ones, (second of the watch, bits: the bank's members, then the burst
     path as BURST_BIT). delays: per leak's name, (delay s or
-    nan, lost mL, whether the pump stood at the onset, bits).
+    nan, lost mL, whether the pump stood at the onset, bits). peers: delays of each by leak. peer_alarms: how many
+    leak-free ones each gave.
     """
 
     seed: int
@@ -44,6 +46,7 @@ class Outcome:
     alarms: list[tuple[int, int]]
     delays: dict[str, list[tuple[float, float, int, int]]] = field(default_factory=dict)
     peers: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    peer_alarms: dict[str, int] = field(default_factory=dict)
     unrest: float = 0.0
 
 
@@ -108,14 +111,26 @@ def until_peers(
 
 
 @twin.compiled
-def follow(peer_at: Floats, x: Ints, residual_at: Ints, residual_params: Ints) -> None:
-    """Let the peers see a leak-free stretch."""
+def follow(
+    peer_at: Floats, x: Ints, residual_at: Ints, residual_params: Ints, limit: Floats, quiet_s: Ints, counts: Ints
+) -> None:
+    """Let the peers see a leak-free stretch, and count their alarms.
+
+    quiet_s: since when each has none; an alarm within PEER_QUIET_S of another is the same.
+    """
     row, statistic = np.zeros(_OUT_N, np.int32), np.zeros(3)
     for i in range(x.shape[0]):
         twin.take(residual_at, residual_params, x[i])
         twin.gas(residual_at, residual_params, x[i])
         twin.weigh(residual_at, residual_params, row)
         peers.step(peer_at, float(x[i, 0]), float(row[0]), statistic)
+        bits = peers.alarms(statistic, limit)
+        for j in range(3):
+            quiet_s[j] += 1
+            if (bits >> j) & 1:
+                if quiet_s[j] > PEER_QUIET_S:
+                    counts[j] += 1
+                quiet_s[j] = 0
 
 
 class Trial:
@@ -161,8 +176,12 @@ class Trial:
         self.outcome = Outcome(member.seed, litres, days - log_days, shape, limits_ml, [], unrest=unrest)
         if with_peers:
             self._peer_limits = peers.limits(x[fit.SKIP_S :], np.ascontiguousarray(validated[:, 0]))
+            self._peer_quiet_s = np.full(len(peers.NAMES), PEER_QUIET_S, np.int32)
+            self._peer_counts = np.zeros(len(peers.NAMES), np.int32)
         # Run in over the log itself, from cold; only what follows counts.
         self._see(x)
+        if with_peers:
+            self._peer_counts[:] = 0
         journey.seeded(member.seed)
 
     def run(self, onset_n: int) -> Outcome:
@@ -178,12 +197,16 @@ class Trial:
             if at < n:
                 for name, rate_m3_s, hole_m2, limit_s in leaks():
                     self._try(at, name, rate_m3_s, hole_m2, limit_s)
+        if self._with_peers:
+            self.outcome.peer_alarms = dict(zip(peers.NAMES, self._peer_counts.tolist(), strict=True))
         return self.outcome
 
     def _see(self, x: Ints) -> list[tuple[int, int]]:
         """Let detector and peers see a leak-free stretch; returns (second, bits) of the alarms in it."""
         if self._with_peers:
-            follow(self._peer_at, x, self._watch.residual_at.copy(), self._watch.residual_params)
+            residual_at, residual_params = self._watch.residual_at.copy(), self._watch.residual_params
+            counts = self._peer_counts
+            follow(self._peer_at, x, residual_at, residual_params, self._peer_limits, self._peer_quiet_s, counts)
         at_s, which = np.zeros(10_000, np.int32), np.zeros(10_000, np.int32)
         most = np.zeros(bank.MEMBER_N, np.int32)
         residual_at, residual_params, bank_at, bank_params, _ = self._watch
