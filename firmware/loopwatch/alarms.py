@@ -104,8 +104,8 @@ TABLE = (
 
 ALARM_N = len(TABLE)
 
-LEAK_BITS = 1 << LEAK | 1 << LEAK_SEEP | 1 << LEAK_RUPTURE
-NO_FAULT_BITS = LEAK_BITS | 1 << NOT_COMMISSIONED  # what the red lamp tells, and what is no fault of anything
+LEAK_BITS = const(1 << LEAK | 1 << LEAK_SEEP | 1 << LEAK_RUPTURE)
+NO_FAULT_BITS = const(LEAK_BITS | 1 << NOT_COMMISSIONED)  # what the red lamp tells, and what is no fault of anything
 
 # Why an alarm is kept from people: the highest one that is on names its state.
 SHELF = const(1)

@@ -39,9 +39,10 @@ from .wire import SEQ_MASK
 
 WATCHDOG_MS = const(2_000)
 FIRST_MS = const(100)  # from start to the first deadline: saying hello takes 40 ms and must not make it late
-IDLE_MS = const(20)  # sleep while the sampler needs nothing, so that commands are answered at once
+IDLE_MS = const(40)  # sleep while the sampler needs nothing, so that commands are answered at once
+TALKING_MS = const(20)  # the same in the second after a command: where one came, a thousand pieces may follow
 SOON_MS = const(10)  # what the sampler needs so soon after that is waited for: a pass less
-UNSERVED_MS = const(15)  # between two samples the laptop is served only in a pass when that long has gone by
+EARLY_MS = const(5)  # the laptop is served so long before that, in a pass that the sampler wants in any case
 TIDY_N = const(600)  # samples after which the heap is collected
 TIDY_TURN_N = const(20)  # every other second, so that commands without end do not keep the flash from being written
 USES_N = const(8)  # commands and writes to the flash after which it is collected before
@@ -99,6 +100,7 @@ class App:
         self._uptime_s = 0
         self._second_due_ms = 0
         self._served_ms = 0
+        self._idle_ms = IDLE_MS
         self._overlong_n = 0
         self._judged_bits = -1
         self._told_bits = 0
@@ -177,9 +179,9 @@ class App:
             if self._chores_due and (not done & MEAN_DONE or self._config.period_ms >= 500):
                 self._do_chores(now_ms)
             self._end_cycle(now_ms)
-        if done or ticks_diff(now_ms, self._served_ms) >= UNSERVED_MS:
+        if done or ticks_diff(now_ms, self._served_ms) >= self._idle_ms - EARLY_MS:
             self._serve(now_ms)
-        idle_ms = ticks_add(self._served_ms, IDLE_MS)
+        idle_ms = ticks_add(self._served_ms, self._idle_ms)
         return sampler.due_ms if ticks_diff(sampler.due_ms, idle_ms) < SOON_MS else idle_ms
 
     def _serve(self, now_ms: int) -> None:
@@ -187,6 +189,7 @@ class App:
         self._served_ms = now_ms
         if ticks_diff(now_ms, self._second_due_ms) >= 0:
             self._second_due_ms = ticks_add(self._second_due_ms, 1_000)
+            self._idle_ms = IDLE_MS
             self._uptime_s += 1
             self._chores_due = True
             self.telemetry.heartbeat(
@@ -388,6 +391,7 @@ class App:
     def _answer(self, now_ms: int) -> None:
         self.desk.answer(self.link.command, self.link.command_n, now_ms)
         self._heap_uses_n += 1
+        self._idle_ms = TALKING_MS
         self._over = self.back_room.restart_wanted
         orders = self.orders
         if orders.leak_was_reset:

@@ -69,6 +69,7 @@ SETTLED_S = const(21_600)
 _SETTLE_FIRST_S = const(100)
 _AGE_SHIFT = const(14)
 _SCORE_MAX = const((1 << 29) - 1)
+_ROOT_MAX_Q12 = const(11_585)  # of a and of v: both end at 8
 _FALL_MAX = const((1 << 19) - 1)  # 2 mL in a second
 _AGE_MAX_S = const(1 << 24)
 
@@ -92,11 +93,15 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     if lost_ul < 0:
         lost_ul = 0
     ratio = (lost_ul >> 4) * params[AGE_GAIN]  # 16b + 12b; Q20 of the gas's growth
-    ratio = 256 + (ratio >> 12)
-    if ratio > 724:
-        ratio = 724
-    age_q8 = (ratio * ratio) >> 8
+    ratio = 4096 + (ratio >> 8)
+    if ratio > _ROOT_MAX_Q12:
+        ratio = _ROOT_MAX_Q12
+    age_q12 = (ratio * ratio) >> 12  # 14b + 14b
 
+    w0 = 0
+    w1 = 0
+    w2 = 0
+    w3 = 0
     for i in range(HOLD_N):
         held = state[HOLDS_ACC + i]
         held = held - (held >> params[HOLD_SHIFTS + i])
@@ -104,28 +109,40 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
         if held < drive:
             held = drive
         state[HOLDS_ACC + i] = held
-    place = HOLD_WEIGHTS
+        # 12 products of 12b + 14b each: 30b.
+        held = (held + 2048) >> 12
+        w0 = w0 + held * params[HOLD_WEIGHTS + i]
+        w1 = w1 + held * params[HOLD_WEIGHTS + HOLD_N + i]
+        w2 = w2 + held * params[HOLD_WEIGHTS + 2 * HOLD_N + i]
+        w3 = w3 + held * params[HOLD_WEIGHTS + 3 * HOLD_N + i]
+    state[SCALES_Q10] = w0
+    state[SCALES_Q10 + 1] = w1
+    state[SCALES_Q10 + 2] = w2
+    state[SCALES_Q10 + 3] = w3
     settle_s = _SETTLE_FIRST_S
     for group in range(GROUP_N):
-        w = 0
-        for i in range(HOLD_N):
-            w = w + (state[HOLDS_ACC + i] >> 12) * params[place + i]  # 12 products of 12b + 14b: 30b
-        place = place + HOLD_N
-        w = 256 + (w >> 8)
-        if w > 724:
-            w = 724
-        # w² a is in Q24 and below 30b when shifted by 8 first: (724² >> 8) * 2047 < 2**22, Q16.
-        state[SCALES_Q10 + group] = 67_108_864 // (((w * w) >> 8) * age_q8)
+        w = 4096 + (state[SCALES_Q10 + group] >> 4)
+        if w > _ROOT_MAX_Q12:
+            w = _ROOT_MAX_Q12
+        # a v in Q18, from 15b + 15b = 30b. The scale is rounded: floored, all evidence would count a percent too much.
+        v = (((w * w) >> 12) * age_q12) >> 6
+        scale_q10 = (268_435_456 + (v >> 1)) // v
         if started_s < settle_s:
-            state[SCALES_Q10 + group] = 0
+            scale_q10 = 0
+        state[SCALES_Q10 + group] = scale_q10
         settle_s = settle_s * 6
-    return age_q8
+    return age_q12 >> 4
 
 
 def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
     """Take the residual of this second; returns the alarms, bit j for member j."""
     alarms = 0
     residual = residual_ul << 8  # 20b + 8b = 28b
+    # Chosen, not looked up: then the laptop's compiler takes several members at once.
+    scale_0 = state[SCALES_Q10]
+    scale_1 = state[SCALES_Q10 + 1]
+    scale_2 = state[SCALES_Q10 + 2]
+    scale_3 = state[SCALES_Q10 + 3]
     for i in range(MEMBER_N):
         level = state[LEVELS + i]
         e = (residual - level) >> params[LEVEL_SHIFTS + i]  # 29b
@@ -135,9 +152,17 @@ def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
             e = _FALL_MAX
         if e < -_FALL_MAX:
             e = -_FALL_MAX
+        group = params[GROUPS + i]
+        scale_q10 = scale_0
+        if group == 1:
+            scale_q10 = scale_1
+        if group == 2:
+            scale_q10 = scale_2
+        if group == 3:
+            scale_q10 = scale_3
         score = state[SCORES + i]
-        # 19b + 10b = 29b, 2**-18 µL.
-        e = (e * state[SCALES_Q10 + params[GROUPS + i]]) >> 4
+        # 19b + 10b = 29b, 2**-18 µL. A whole unit for half a one floored here and half a one below, in the leak.
+        e = (e * scale_q10 + 16) >> 4
         score = score - (score >> params[LEAK_SHIFTS + i]) - e - params[ALLOWANCES + i]
         age_s = state[AGES_S + i] + 1
         onset_ul = state[ONSETS_UL + i]

@@ -10,7 +10,7 @@ from .alarm_desk import AlarmDesk
 from .config import Config
 from .crash import last_words
 from .telemetry import Telemetry
-from .wire import PROTOCOL_N, SEQ_MASK, Crc32, protocol_crc
+from .wire import PROTOCOL_N, SEQ_MASK, Crc32
 
 
 class Desk:
@@ -122,7 +122,7 @@ class Desk:
         return self._commands.next_error()
 
     def _protocol(self) -> str:
-        return "{},{}".format(PROTOCOL_N, _hex(protocol_crc()))
+        return "{},{}".format(PROTOCOL_N, _hex(self._telemetry.protocol))
 
     def _config_crc(self) -> str:
         return _hex(self._config.crc())

@@ -80,8 +80,9 @@ def _watch(board: Board, crashes: Crashes, pointer: slots.Slots) -> None:
         pointer.confirm()
 
     config = Settings().load()
-    _forget_bounds()
+    _forget("parameters")
     app = App(board, config, healthy, ring)
+    _forget("records")
     collect_every(-1)
     if pointer.state == slots.RETURNED:
         why = RETURNED_WORDS + last_words()
@@ -91,11 +92,11 @@ def _watch(board: Board, crashes: Crashes, pointer: slots.Slots) -> None:
         _restart(board)
 
 
-def _forget_bounds() -> None:
-    """The configuration has been checked: give back the 4 KB that its bounds take, see config."""
+def _forget(module: str) -> None:
+    """Give back the 4 KB that a table takes when all that is made from it is there: see config and wire."""
     package = sys.modules["loopwatch"]
-    if sys.modules.pop(package.__name__ + ".parameters", None) is not None:
-        delattr(package, "parameters")
+    if sys.modules.pop(package.__name__ + "." + module, None) is not None:
+        delattr(package, module)
 
 
 def _words_of(error: Exception) -> str:

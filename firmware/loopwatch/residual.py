@@ -118,6 +118,7 @@ _FEATURE_MAX = const(65_535)
 _RESIDUAL_MAX_UL = const(1 << 20)
 _LIQUID_MAX_UL = const((1 << 20) - 1)
 _HOURS_SHIFT = const(14)  # means over 4.5 h part what swings from what goes
+_HOURS_HALF = const(1 << 13)
 _DAYS_SHIFT = const(8)  # of a product of 6 and 12 fractional bits: scale settles in 2**19 s, six days
 
 
@@ -182,7 +183,8 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
     head = state[HEAD_2] >> 13
     flow = params[STANDING_FLOW_Q8]
     off = 1
-    moved = ((state[DOME_4] - state[DOME_BEFORE_ACC]) >> 8) * params[DOME_GAIN_Q8]  # 22b + 9b less the lag's 4b
+    # 22b + 9b less the lag's 4b; rounded, for what a stop adds up would else run away by 100 µL.
+    moved = ((state[DOME_4] - state[DOME_BEFORE_ACC] + 128) >> 8) * params[DOME_GAIN_Q8]
     state[DOME_BEFORE_ACC] = state[DOME_4]
     if head >= params[OFF_BELOW]:
         off = 0
@@ -252,12 +254,15 @@ def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
         acc = 500_000_000
     if acc < -500_000_000:
         acc = -500_000_000
-    pressed = (pressed * (1024 + (by_p >> 10))) >> 10  # 14b + 12b
+    pressed = pressed * (4096 + (by_p >> 8))  # 14b + 14b
+    rest = pressed & 4095
+    pressed = pressed >> 12
     if pressed > 16_383:
         pressed = 16_383
     if pressed < -16_383:
         pressed = -16_383
-    acc = acc + pressed * params[ADIABATIC_ACC]  # 29b + 14b + 14b
+    # 29b + 14b + 14b. Fractions of a step count: floored, the gas would seem 50 mK cooler at one pressure than another.
+    acc = acc + pressed * params[ADIABATIC_ACC] + ((rest * params[ADIABATIC_ACC]) >> 12)
     if acc > 500_000_000:
         acc = 500_000_000
     if acc < -500_000_000:
@@ -265,7 +270,7 @@ def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
     state[GAS_ACC] = acc
 
     by_t = (((acc >> 13) - params[GAS_T0]) * params[INVERSE_T0]) >> 10  # 17b + 13b = 30b, Q20
-    grown = by_p + by_t + (((by_p >> 8) * (by_t >> 8)) >> 4)  # 14b + 12b
+    grown = by_p + by_t + (((by_p >> 6) * (by_t >> 6)) >> 8)  # 3 * 2**14 and 14b: 30b
     if grown > 4_194_303:
         grown = 4_194_303
     if grown < -1_048_576:
@@ -307,11 +312,11 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
         state[LIQUID_MEAN_ACC] = liquid_ul << 8
         state[RESIDUAL_MEAN_ACC] = residual_ul << 8
     acc = state[LIQUID_MEAN_ACC]
-    acc = acc + (((liquid_ul << 8) - acc) >> _HOURS_SHIFT)  # 29b
+    acc = acc + (((liquid_ul << 8) - acc + _HOURS_HALF) >> _HOURS_SHIFT)  # 29b; floored it would trail by 32 µL
     state[LIQUID_MEAN_ACC] = acc
     swing = liquid_ul - (acc >> 8)
     acc = state[RESIDUAL_MEAN_ACC]
-    acc = acc + (((residual_ul << 8) - acc) >> _HOURS_SHIFT)
+    acc = acc + (((residual_ul << 8) - acc + _HOURS_HALF) >> _HOURS_SHIFT)
     state[RESIDUAL_MEAN_ACC] = acc
     left = residual_ul - (acc >> 8)
     if swing > 524_287:
@@ -350,7 +355,7 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
         drive = out[i]
         if drive < 0:
             drive = -drive
-        drive = drive >> 13
+        drive = (drive + 4096) >> 13
         if drive > DRIVE_MAX:
             drive = DRIVE_MAX
         out[i] = drive

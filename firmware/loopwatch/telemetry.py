@@ -35,7 +35,10 @@ _RATE_INTERVAL_ABSENT = const(0b110_0000)
 
 
 class Telemetry:
-    """One method a kind of record. streaming: whether records are sent at all; events wait meanwhile."""
+    """One method a kind of record.
+
+    streaming: whether records are sent at all; events wait meanwhile. protocol: the CRC of the table of records.
+    """
 
     def __init__(self, link: Link, journal: Journal) -> None:
         self.streaming = True
@@ -48,12 +51,14 @@ class Telemetry:
         self._evidence = Record("V")
         self._event = Record("E")
         self._heartbeat = Record("H")
+        self._boot = Record("B")
+        self.protocol = protocol_crc()
 
     def boot(self, board, config, now_ms: int, not_monitoring_n: int = 0) -> None:
         """The first line after a start; not_monitoring_n is 0 when the board watches, else why not."""
-        record = Record("B")
+        record = self._boot
         record.t_ms = now_ms
-        protocol = protocol_crc()
+        protocol = self.protocol
         settings = config.crc()
         values = list(VERSION) + [PROTOCOL_N, protocol.hi, protocol.lo]
         values += [board.id[i] << 8 | board.id[i + 1] for i in range(0, 8, 2)]

@@ -1,11 +1,11 @@
-"""The lines between board and laptop: one table, and what is derived from it.
+"""The lines between board and laptop, all derived from the table of records.
 
 A record is one printable line of integers,
 
     $S,1041,104100,151300,186200,24812,23953,23906,5021,0,0*6C1B09D2
 
 `$`, the letter of its kind, `seq` (counts the records of that kind, so a gap tells what was lost),
-`t_ms` (board time, wrapping at 2**30), the fields of KINDS in order, `*` and the CRC-32 of everything
+`t_ms` (board time, wrapping at 2**30), the fields of records.KINDS in order, `*` and the CRC-32 of everything
 between `$` and `*` in hexadecimal. Carriage returns between lines mean nothing: they fill the cable's packets (see
 link). An empty field has no value. Lines that do not start with `$` are text for people: replies to bare SCPI, the
 REPL, a traceback.
@@ -24,110 +24,6 @@ from .port import const
 PROTOCOL_N = const(2)
 LINE_MAX_N = const(120)
 SEQ_MASK = const((1 << 30) - 1)
-
-_CHANNEL_FIELDS = (
-    ("p_static_pa", "absolute pressure at the expansion vessel"),
-    ("p_pump_pa", "absolute pressure at the pump's discharge"),
-    ("t_source_mdegc", "temperature of the heat source's coolant"),
-    ("t_radiator_mdegc", "temperature of the radiator's coolant"),
-    ("t_dome_mdegc", "temperature of the vessel's gas dome"),
-    ("rail_mv", "5 V supply of the transducers"),
-    ("status_bits", "status of the six channels above, 4 bits each, first lowest"),
-)
-
-# (letter, name, what it tells, ((field, what it is), ...)). Append fields, never reorder or reuse.
-KINDS = (
-    (
-        "B",
-        "boot",
-        "first line after a start",
-        (
-            ("fw_major_n", "firmware version"),
-            ("fw_minor_n", ""),
-            ("fw_patch_n", ""),
-            ("protocol_n", "version of this table"),
-            ("protocol_crc_hi", "CRC-32 of this table, upper 16 bits"),
-            ("protocol_crc_lo", "lower 16 bits"),
-            ("board_id_w0", "unique id of the board, most significant 16 bits first"),
-            ("board_id_w1", ""),
-            ("board_id_w2", ""),
-            ("board_id_w3", ""),
-            ("reset_cause_n", "1 power on, 2 reset by software or pin, 3 watchdog"),
-            ("config_crc_hi", "CRC-32 of the configuration in force"),
-            ("config_crc_lo", ""),
-            ("not_monitoring_n", "0 monitoring, else the reason why not"),
-            ("period_ms", "time between samples"),
-            ("run_n", "number of this start of the board, 1 to 9999 and around"),
-            ("before_seq", "latest event of earlier starts, 0 if none"),
-        ),
-    ),
-    ("S", "sample", "every sample, 10 a second", _CHANNEL_FIELDS + (("late_n", "deadlines met late since start"),)),
-    (
-        "M",
-        "mean",
-        "trimmed mean of one second",
-        _CHANNEL_FIELDS + (("used_n", "samples with a usable p_static in it"),),
-    ),
-    (
-        "D",
-        "decision",
-        "what the detector makes of each second",
-        (
-            ("residual_ul", "coolant inventory against the baseline; negative is lost"),
-            ("evidence_seep_permille", "evidence over threshold of a leak below 1 mL/min; 1000 alarms"),
-            ("evidence_leak_permille", "of a leak up to 30 mL/min"),
-            ("evidence_rupture_permille", "of more than that"),
-            ("rate_ul_h", "leak rate, while there is evidence"),
-            ("rate_low_ul_h", "the rate's 95 % interval: from"),
-            ("rate_high_ul_h", "to"),
-            ("lost_ul", "coolant lost since the evidence began"),
-            ("time_left_s", "until the pump's reserve is used up at this rate"),
-            (
-                "state_bits",
-                "1 pump running, 2 baseline settled, 4 commissioned, 8 blind, 16 wide limits, 32 start-up inhibit, "
-                "64 service, 128 proof test, 256 watch only, 512 a thermometer is not used",
-            ),
-            ("noise_ul", "rms of the residual's white noise"),
-        ),
-    ),
-    (
-        "V",
-        "evidence",
-        "each second, of a commissioned board: every member of its bank, in thousandths of its limit",
-        tuple(("member_" + str(i) + "_permille", "" if i else "bank's members in their order") for i in range(12))
-        + (("burst_permille", "the 10 Hz path"),),
-    ),
-    (
-        "E",
-        "event",
-        "an alarm or a mode changed",
-        (
-            ("event_n", "what happened: 1 alarm, 2 mode, 3 command"),
-            ("subject_n", "which alarm, mode or command"),
-            ("state_n", "its new state"),
-            ("priority_n", "1 urgent to 4 advisory"),
-            ("value", "the figure behind it, in the unit of the alarm's table row"),
-            ("run_n", "number of the start in which it happened"),
-        ),
-    ),
-    (
-        "H",
-        "heartbeat",
-        "once a second, whatever happens",
-        (
-            ("uptime_s", "since start"),
-            ("sample_n", "samples taken"),
-            ("late_n", "deadlines met late"),
-            ("dropped_n", "lines given up because nobody read"),
-            ("bus_error_n", "failed transfers on the sensor bus"),
-            ("bad_command_n", "commands refused"),
-            ("heap_free_n", "bytes"),
-            ("ne107_n", "0 good, 1 maintenance required, 2 out of specification, 3 function check, 4 failure"),
-            ("alarm_bits", "alarms not in the normal state, by their place in the alarm table"),
-            ("event_seq", "sequence number of the latest event, 0 if none"),
-        ),
-    ),
-)
 
 REPLY_LETTER = "R"  # $R,<id>,<t_ms>,<text>: the answer to a command sent as "@<id> <command>"
 
@@ -174,7 +70,9 @@ class Crc32:
 
 
 def protocol_crc() -> Crc32:
-    """CRC-32 over the letters and field names of KINDS: two ends that agree on it understand each other."""
+    """CRC-32 over the letters and field names of records.KINDS: two ends that agree on it understand each other."""
+    from .records import KINDS
+
     names = ";".join(kind[0] + "," + ",".join(field[0] for field in kind[3]) for kind in KINDS).encode()
     crc = Crc32()
     crc.of(names, 0, len(names))
@@ -182,12 +80,15 @@ def protocol_crc() -> Crc32:
 
 
 class Record:
-    """The values of one outgoing record, by the place of its kind in KINDS.
+    """The values of one outgoing record of a kind of records.KINDS.
 
     values: int32 per field in table order. absent: bit i set means that field i has no value.
     """
 
     def __init__(self, letter: str) -> None:
+        # Here and not above: whoever has made all its records gives the table's memory back, see launch.
+        from .records import KINDS
+
         for kind in KINDS:
             if kind[0] == letter:
                 self.letter = ord(letter)
@@ -197,14 +98,14 @@ class Record:
                 self.seq = 0
                 self.t_ms = 0
                 return
-        raise ValueError("no record kind " + letter + " in wire.KINDS")
+        raise ValueError("no record kind " + letter + " in records.KINDS")
 
 
 class Encoder:
     """Makes lines of records in one buffer: line[0:n] is the latest, with its newline."""
 
     def __init__(self) -> None:
-        # A record of more than LINE_MAX_N would be a fault of KINDS; the room beyond makes it visible.
+        # A record of more than LINE_MAX_N would be a fault of the table; the room beyond makes it visible.
         self.line = bytearray(2 * LINE_MAX_N)
         self.n = 0
         self._crc = array("H", bytes(4))
@@ -262,8 +163,11 @@ class Decoder:
     """
 
     def __init__(self) -> None:
+        from .records import KINDS
+
         self.bad_n = 0
         self.unknown_n = 0
+        self._kinds = KINDS
         self._line = bytearray()
         self._overlong = False
         self._crc = Crc32()
@@ -314,7 +218,7 @@ class Decoder:
             rest = parts[3] if len(parts) > 3 else ""
             if parts[0] == REPLY_LETTER:
                 return Message("reply", seq, t_ms, {}, rest)
-            for kind in KINDS:
+            for kind in self._kinds:
                 if kind[0] == parts[0]:
                     words = rest.split(",")
                     values = {}

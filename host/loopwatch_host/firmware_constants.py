@@ -1,10 +1,11 @@
-"""The firmware's named numbers, put where they are used, and what nobody on the board uses left out.
+"""The firmware's named numbers and words, put where they are used, and what nobody on the board uses left out.
 
 mpy-cross folds `NAME = const(...)` inside a module only, and keeps every name without an underscore, since another
 module may want it: each costs the board a word of text, an entry in a table of names, and a look-up whenever it is
-used. Here the number takes the name's place in every module, and definition and import go; so does the import of
-what only annotations name. Lines stay where they are, so that tracebacks tell the truth. Whoever needs a number by its
-name on a running board asks the laptop's copy.
+used. Here the number, or the text of `NAME = "..."`, takes the name's place in every module, and definition and import
+go; so does the import of what only annotations name, and what `if MICROPYTHON` has for the laptop. Lines stay where
+they are, so that tracebacks tell the truth. Whoever needs a number by its name on a running board asks the laptop's
+copy.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 
 import loopwatch
 
+Constant = int | str
+
 
 def folded(text: str, source: Path) -> str:
-    """The module's text with every constant of it, and of the modules it imports, as a number.
+    """The module's text with every constant of it, and of the modules it imports, as a number or a literal text.
 
     source: where the module lies or would lie, for its imports. Raises ValueError when a constant's name means
     something else somewhere in the module, since then the text could not be told apart.
@@ -26,7 +29,7 @@ def folded(text: str, source: Path) -> str:
     tree = ast.parse(text)
     own = _numbers(tree, source)
     numbers = dict(own)
-    modules: dict[str, dict[str, int]] = {}
+    modules: dict[str, dict[str, Constant]] = {}
     for statement, module in _imports(tree, source):
         for alias in statement.names:
             name = alias.asname or alias.name
@@ -52,13 +55,13 @@ def folded(text: str, source: Path) -> str:
             if number is not None:
                 unseen.add(id(node.value))
         if number is not None:
-            edits.append((node, str(number) if number >= 0 else f"({number})"))
+            edits.append((node, f"({number})" if isinstance(number, int) and number < 0 else repr(number)))
     for statement, _ in _imports(tree, source):
         kept = [ast.unparse(alias) for alias in statement.names if (alias.asname or alias.name) in used]
         if len(kept) < len(statement.names):
             dots = "." * statement.level + (statement.module or "")
             edits.append((statement, f"from {dots} import {', '.join(kept)}" if kept else ""))
-    return _replaced(text, edits)
+    return replaced(text, edits)
 
 
 def used(text: str, source: Path) -> str:
@@ -71,8 +74,13 @@ def used(text: str, source: Path) -> str:
         package = package.parent
     unused = _unused(package)
     edits: list[tuple[ast.stmt | ast.expr, str]]
-    edits = [(node, "") for node in ast.parse(text).body if (source, _named(node)) in unused]
-    return _replaced(text, edits)
+    edits = []
+    for node in ast.parse(text).body:
+        if (source, _named(node)) in unused:
+            edits.append((node, ""))
+        elif isinstance(node, ast.If) and ast.unparse(node).startswith("if MICROPYTHON:\n"):
+            edits += [(other, "" if i else "pass") for i, other in enumerate(node.orelse)]
+    return replaced(text, edits)
 
 
 @functools.cache
@@ -123,12 +131,12 @@ def program(text: str) -> str:
 
 
 @functools.cache
-def constants(source: Path) -> dict[str, int]:
-    """The numbers that this module defines by const(), by name."""
+def constants(source: Path) -> dict[str, Constant]:
+    """The numbers that this module defines by const(), and its texts, by name."""
     return _numbers(ast.parse(source.read_text(encoding="utf-8")), source)
 
 
-def _numbers(tree: ast.Module, source: Path) -> dict[str, int]:
+def _numbers(tree: ast.Module, source: Path) -> dict[str, Constant]:
     known: dict[str, object] = {}
     for statement, module in _imports(tree, source):
         there = _file(module)
@@ -141,8 +149,9 @@ def _numbers(tree: ast.Module, source: Path) -> dict[str, int]:
     for node in tree.body:
         name = _defined(node)
         if name:
-            assert isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
-            expression = compile(ast.Expression(node.value.args[0]), str(source), "eval")
+            assert isinstance(node, ast.Assign)
+            value = node.value.args[0] if isinstance(node.value, ast.Call) else node.value
+            expression = compile(ast.Expression(value), str(source), "eval")
             known[name] = own[name] = eval(expression, {"__builtins__": {}}, known)
     return own
 
@@ -150,17 +159,18 @@ def _numbers(tree: ast.Module, source: Path) -> dict[str, int]:
 class _Numbers:
     """A module's constants as its attributes."""
 
-    def __init__(self, numbers: dict[str, int]) -> None:
+    def __init__(self, numbers: dict[str, Constant]) -> None:
         self.__dict__.update(numbers)
 
 
 def _defined(node: ast.stmt) -> str:
-    """The name that this statement defines as a constant, or nothing."""
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-        call, target = node.value, node.targets[0]
-        if isinstance(call.func, ast.Name) and call.func.id == "const" and isinstance(target, ast.Name):
-            return target.id
-    return ""
+    """The name that this statement defines as a constant, a number by const() or a text, or nothing."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+        return ""
+    value = node.value
+    is_number = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "const"
+    is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+    return node.targets[0].id if is_number or is_text else ""
 
 
 def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
@@ -200,7 +210,7 @@ def _check_names(tree: ast.Module, source: Path, names: set[str]) -> None:
             raise ValueError(f"{source.name}: {other} is a constant or a module, and something else as well")
 
 
-def _replaced(text: str, edits: list[tuple[ast.stmt | ast.expr, str]]) -> str:
+def replaced(text: str, edits: list[tuple[ast.stmt | ast.expr, str]]) -> str:
     """The text with each node's source replaced, and with as many lines as before."""
     lines = [line.encode() for line in text.splitlines(keepends=True)]
     for node, new in sorted(edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset), reverse=True):

@@ -8,10 +8,10 @@ since its start, unwrapped; `epoch_n` counts the board's starts seen on this con
 from dataclasses import dataclass
 from typing import Any
 
-from loopwatch import alarms, sample, wire
+from loopwatch import alarms, records, sample
 from loopwatch.journal import ALARM, MODE, MODE_NAMES
 
-KIND_NAMES = tuple(kind[1] for kind in wire.KINDS)
+KIND_NAMES = tuple(kind[1] for kind in records.KINDS)
 
 NE107_NAMES = ("good", "maintenance required", "out of specification", "function check", "failure")
 RESET_CAUSES = {1: "power on", 2: "reset by software or pin", 3: "watchdog"}
@@ -19,7 +19,7 @@ RESET_CAUSES = {1: "power on", 2: "reset by software or pin", 3: "watchdog"}
 
 @dataclass(frozen=True)
 class Record:
-    """One record of the board. name and the fields of values are those of wire.KINDS; None is a field without value."""
+    """One record of the board: name and values as in records.KINDS, None where a field has no value."""
 
     name: str
     seq: int
@@ -167,7 +167,7 @@ def event_words(record: Record) -> str:
 
 def event_record(row: dict[str, Any]) -> Record:
     """An event that was kept, a row with `seq`, `board_ms`, `at_s` and its fields, as the record it was."""
-    fields = next(kind[3] for kind in wire.KINDS if kind[1] == "event")
+    fields = next(kind[3] for kind in records.KINDS if kind[1] == "event")
     return Record("event", row["seq"], 0, row["board_ms"], row["at_s"], {field[0]: row[field[0]] for field in fields})
 
 

@@ -80,7 +80,8 @@ def frame_n(code: bytes) -> int:
 
 @pytest.fixture(scope="module")
 def frames(micropython_flash: bytes) -> dict[tuple[str, str], int]:
-    machine = Machine(flash_image.with_files(micropython_flash, board_files(Path(loopwatch.__file__).parent, [])))
+    files = board_files(Path(loopwatch.__file__).parent, [], named=True)
+    machine = Machine(flash_image.with_files(micropython_flash, files))
     repl = Repl(machine)
     rows = [line.split() for line in repl.exec(PROGRAM, limit_us=60_000_000).splitlines()]
     return {(owner.strip("-"), name): frame_n(machine.memory(int(address), 8)) for owner, name, address in rows}

@@ -13,7 +13,7 @@ import threading
 import tty
 from pathlib import Path
 
-from loopwatch import wire
+from loopwatch import records, wire
 
 BOARD_ID = 0xE661A4D417123456
 
@@ -51,7 +51,7 @@ class PtyBoard:
 
     def record(self, letter: str, seq: int, t_ms: int, **values: int | None) -> bytes:
         """The line of one record; fields not given are 0."""
-        fields = next(kind[3] for kind in wire.KINDS if kind[0] == letter)
+        fields = next(kind[3] for kind in records.KINDS if kind[0] == letter)
         record = wire.Record(letter)
         record.seq, record.t_ms = seq, t_ms
         for i, (name, _) in enumerate(fields):

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 from pty_board import PtyBoard
 from rich.console import Console
 
-from loopwatch import VERSION, alarms, wire
+from loopwatch import VERSION, alarms, records, wire
 from loopwatch_host.desk.words import duration_words, rate_words
 from loopwatch_host.messages import Connected, Disconnected, Gap, Record, Started
 from loopwatch_host.monitor import LineView
@@ -84,7 +86,7 @@ def test_a_run_is_kept_and_its_events_can_be_read(demo: tuple[subprocess.Complet
 
 def test_a_value_that_was_not_measured_is_an_empty_field_in_csv(tmp_path: Path) -> None:
     db = tmp_path / "log.db"
-    values: dict[str, int | None] = dict.fromkeys((field[0] for field in wire.KINDS[1][3]), 7)
+    values: dict[str, int | None] = dict.fromkeys((field[0] for field in records.KINDS[1][3]), 7)
     with Store(db, "test") as kept:
         kept.add(Started(1, None, NOW_S))
         kept.add(Record("sample", 0, 1, 100, NOW_S, {**values, "t_dome_mdegc": None}))
@@ -181,8 +183,8 @@ def test_an_error_in_json_is_a_document_too() -> None:
 class Monitor:
     """`loopwatch monitor` under way, its output read as it comes."""
 
-    def __init__(self, board: PtyBoard, db: Path, **environment: str) -> None:
-        arguments = ["monitor", "--port", board.port, "--db", str(db)]
+    def __init__(self, board: PtyBoard, db: Path, *options: str, **environment: str) -> None:
+        arguments = ["monitor", "--port", board.port, "--db", str(db), *options]
         self._output = db.with_suffix(".txt").open("w+")
         self.process = subprocess.Popen(
             [*COMMAND, *arguments], stdout=self._output, stderr=subprocess.STDOUT, env=_environment(**environment)
@@ -234,6 +236,21 @@ def test_monitor_goes_through_a_lost_board_and_ends_cleanly(tmp_path: Path, numb
     assert [event["what"] for event in events] == ["leak UNACK"]
 
 
+def test_monitor_writes_nothing_but_a_plotters_lines_when_asked_for_them(tmp_path: Path) -> None:
+    with PtyBoard(tmp_path) as board:
+        monitor = Monitor(board, tmp_path / "log.db", "--plot", "arduino")
+        board.boot()
+        seqs = itertools.count(1)
+        monitor.until("static:", meanwhile=lambda: board.sample(seq := next(seqs), 100 * seq))
+        assert monitor.end(signal.SIGINT) == 0
+        lines = monitor.text().splitlines()
+        assert lines
+        assert all(re.fullmatch(r"static:\d\.\d{4}(,\w+:-?[\d.]+)*", line) for line in lines), lines
+    done = _loopwatch("monitor", "--plot", "teleplot", "--json", "--port", "/dev/ttyNOSUCH")
+    assert done.returncode == 2
+    assert "give one of them" in done.stderr
+
+
 def test_colours_are_shown_when_wanted_and_never_with_no_color(tmp_path: Path) -> None:
     for name, coloured in (("FORCE_COLOR", True), ("NO_COLOR", False)):
         with PtyBoard(tmp_path) as board:
@@ -256,7 +273,7 @@ class View:
 
     def show(self, kind: str, t_ms: int, **values: int | None) -> None:
         """Show one record."""
-        fields = next(row[3] for row in wire.KINDS if row[1] == kind)
+        fields = next(row[3] for row in records.KINDS if row[1] == kind)
         given = {**{field[0]: 0 for field in fields}, **values}
         self.view.show(Record(kind, 1, 1, t_ms, NOW_S + t_ms / 1000, given))
 

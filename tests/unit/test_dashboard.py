@@ -21,7 +21,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from loopwatch import alarms, wire
+from loopwatch import alarms, records
 from loopwatch.telemetry import BASELINE_SETTLED, PUMP_RUNNING
 from loopwatch_host.dashboard.app import DRAW_LEAST_S, STEP_S, Dashboard
 from loopwatch_host.dashboard.panels import BAR_N, bar
@@ -33,7 +33,7 @@ from loopwatch_host.messages import Connected, Disconnected, Gap, Record, Starte
 from loopwatch_host.store import Log
 
 NOW_S = 1_700_000_000.0
-NOTHING: dict[str, dict[str, int | None]] = {row[1]: {field[0]: 0 for field in row[3]} for row in wire.KINDS}
+NOTHING: dict[str, dict[str, int | None]] = {row[1]: {field[0]: 0 for field in row[3]} for row in records.KINDS}
 SIZES = [(60, 20), (60, 24), (80, 24), (100, 30), (120, 40), (200, 60)]
 
 

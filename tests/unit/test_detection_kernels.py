@@ -180,8 +180,7 @@ def test_the_banks_scores_are_those_of_the_float64_recursion(seed):
         twin.judge(state, b_params, row[0])
         got.append(state[bank.SCORES : bank.SCORES + bank.MEMBER_N] / 2**14)
     assert expected.max() > 500
-    # Holds are floored to a drive unit and w to eight bits: up to 20 µL where limits are 50 and more.
-    assert np.array(got) == pytest.approx(expected, rel=0.04, abs=20)
+    assert np.array(got) == pytest.approx(expected, rel=0.003, abs=1)
 
 
 @pytest.mark.parametrize("gas_ul", [40_000, 150_000, 800_000])

@@ -11,7 +11,7 @@ import pytest
 from pty_board import PtyBoard
 from typer.testing import CliRunner
 
-from loopwatch import wire
+from loopwatch import records, wire
 from loopwatch_host.cli import app
 from loopwatch_host.doctor import Facts, Finding, Level, drift_ppm, judge
 from loopwatch_host.messages import Record
@@ -21,7 +21,7 @@ ADDRESS_ADVICE = "hardware/pinmap.toml"
 
 
 def record(name: str, **values: int | None) -> Record:
-    fields = next(kind[3] for kind in wire.KINDS if kind[1] == name)
+    fields = next(kind[3] for kind in records.KINDS if kind[1] == name)
     return Record(name, 1, 1, 5_000, 0.0, {**{field: 0 for field, _ in fields}, **values})
 
 

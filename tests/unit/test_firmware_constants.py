@@ -1,4 +1,4 @@
-"""Constants put where they are used: the text that is compiled for the board."""
+"""Constants put where they are used, private names shared: the text that is compiled for the board."""
 
 import ast
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import loopwatch
-from loopwatch_host import firmware_constants
+from loopwatch_host import firmware_constants, firmware_names
 
 FIRMWARE = Path(loopwatch.__file__).parent
 MODULES = sorted(FIRMWARE.rglob("*.py"))
@@ -68,10 +68,13 @@ def test_a_name_that_is_something_else_as_well_is_refused(package: Path) -> None
 def test_lines_stay_where_a_traceback_says_they_are(module: Path) -> None:
     text = module.read_text(encoding="utf-8")
     folded = firmware_constants.folded(text, module)
-    assert folded.count("\n") == text.count("\n")
-    for line, kept in zip(text.splitlines(), folded.splitlines(), strict=True):
+    shared = firmware_names.shared(folded)
+    assert folded.count("\n") == shared.count("\n") == text.count("\n")
+    for line, kept, last in zip(text.splitlines(), folded.splitlines(), shared.splitlines(), strict=True):
         if line.lstrip().startswith(("def ", "class ")):
             assert kept.split("(")[0] == line.split("(")[0]
+            assert last.split()[0] == line.split()[0]
+            assert line.split()[1].startswith("_") or last.split("(")[0] == line.split("(")[0]
 
 
 class _NoAnnotations(ast.NodeTransformer):
@@ -94,7 +97,8 @@ def _fold_into(folder: Path) -> None:
     for module in MODULES:
         copy = folder / "loopwatch" / module.relative_to(FIRMWARE)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        tree = ast.parse(firmware_constants.folded(module.read_text(encoding="utf-8"), module))
+        folded = firmware_constants.folded(module.read_text(encoding="utf-8"), module)
+        tree = ast.parse(firmware_names.shared(folded))
         copy.write_text(ast.unparse(_NoAnnotations().visit(tree)), encoding="utf-8")
 
 
@@ -105,7 +109,7 @@ def test_no_module_of_the_firmware_lacks_a_name(tmp_path: Path) -> None:
     assert found.returncode == 0, found.stdout + found.stderr
 
 
-def test_the_firmware_folded_decides_as_it_did(tmp_path: Path) -> None:
+def test_the_firmware_folded_and_with_shared_names_decides_as_it_did(tmp_path: Path) -> None:
     program = """
 import sys
 from array import array

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from loopwatch import alarms, wire
+from loopwatch import alarms, records
 from loopwatch_host.errors import UsageError
 from loopwatch_host.messages import Connected, Disconnected, Record
 from loopwatch_host.notify import MOST_N, REPEAT_S, REPEATS_N, WINDOW_S, Notifier
@@ -54,7 +54,7 @@ class Receiver:
         return self.titles
 
 
-FIELDS = [field[0] for kind in wire.KINDS if kind[1] == "event" for field in kind[3]]
+FIELDS = [field[0] for kind in records.KINDS if kind[1] == "event" for field in kind[3]]
 
 
 @pytest.fixture

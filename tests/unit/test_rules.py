@@ -35,6 +35,7 @@ ROAD = (
     "ring",
     "kernels",
     "fixed",
+    "records",
     "wire",
     "pair",
     "residual",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from loopwatch import wire
+from loopwatch import records
 from loopwatch_host import store
 from loopwatch_host.errors import StoreError
 from loopwatch_host.messages import Disconnected, Earlier, Gap, Identified, Record, Started
@@ -21,7 +21,7 @@ BOARD_ID = "e661a4d417123456"
 
 
 def _record(name: str, seq: int, t_ms: int, epoch_n: int = 1, started_s: float = NOW_S, **values: int | None) -> Record:
-    fields = next(kind[3] for kind in wire.KINDS if kind[1] == name)
+    fields = next(kind[3] for kind in records.KINDS if kind[1] == name)
     return Record(name, seq, epoch_n, t_ms, started_s + t_ms / 1000, {**{field[0]: 0 for field in fields}, **values})
 
 

@@ -250,14 +250,14 @@ NEWER = """
 import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
-from loopwatch import wire
+from loopwatch import records
 
 # A wire of tomorrow: evidence is a record of its own, and decisions have lost theirs.
 fields = tuple((f"evidence_m{{n}}_permille", "") for n in range(11))
-decision = next(kind for kind in wire.KINDS if kind[1] == "decision")
+decision = next(kind for kind in records.KINDS if kind[1] == "decision")
 kept = tuple(field for field in decision[3] if not field[0].startswith("evidence_"))
-rest = tuple(kind for kind in wire.KINDS if kind[1] not in ("decision", "evidence"))
-wire.KINDS = rest + ((decision[0], "decision", "", kept), ("V", "evidence", "", fields))
+rest = tuple(kind for kind in records.KINDS if kind[1] not in ("decision", "evidence"))
+records.KINDS = rest + ((decision[0], "decision", "", kept), ("V", "evidence", "", fields))
 
 from test_store import NOW_S, _boot, _record
 from loopwatch_host import export

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopwatch import guard, telemetry, wire
+from loopwatch import guard, records, telemetry, wire
 
 INT31 = st.integers(-(2**30) + 1, 2**30 - 1)
-LETTERS = [kind[0] for kind in wire.KINDS]
+LETTERS = [kind[0] for kind in records.KINDS]
 
 # The widest value of a field, by its name or else by its unit: what decides the longest line.
 WIDEST = {
@@ -68,7 +68,7 @@ def encode(letter: str, values: list, absent: int = 0, seq: int = 7, t_ms: int =
 
 
 @st.composite
-def records(draw):
+def a_record(draw):
     letter = draw(st.sampled_from(LETTERS))
     field_n = wire.Record(letter).field_n
     values = draw(st.lists(INT31, min_size=field_n, max_size=field_n))
@@ -82,18 +82,18 @@ def test_the_crc_is_that_of_zlib(data):
     assert (crc.hi << 16 | crc.lo) == zlib.crc32(data)
 
 
-@given(records(), st.integers(1, 50))
+@given(a_record(), st.integers(1, 50))
 def test_every_record_comes_back_whole_whatever_the_pieces(record, piece_n):
     letter, values, absent, seq = record
     line = encode(letter, values, absent, seq)
     decoder = wire.Decoder()
     got = [item for at in range(0, len(line), piece_n) for item in decoder.feed(line[at : at + piece_n])]
-    names = [field[0] for field in wire.KINDS[LETTERS.index(letter)][3]]
+    names = [field[0] for field in records.KINDS[LETTERS.index(letter)][3]]
     expected = {name: None if absent >> i & 1 else values[i] for i, name in enumerate(names)}
     assert len(line) > 2 * wire.LINE_MAX_N or ([m.values for m in got], got[0].seq) == ([expected], seq)
 
 
-@given(records(), st.data())
+@given(a_record(), st.data())
 def test_a_line_with_any_byte_changed_is_never_taken_for_a_record(record, data):
     line = bytearray(encode(*record[:3]))
     at = data.draw(st.integers(0, len(line) - 2))
@@ -152,12 +152,12 @@ def test_a_long_reply_is_cut_to_the_line():
 
 @pytest.mark.parametrize("letter", LETTERS)
 def test_no_record_is_longer_than_the_line_allows(letter):
-    values = [widest(field[0]) for field in wire.KINDS[LETTERS.index(letter)][3]]
+    values = [widest(field[0]) for field in records.KINDS[LETTERS.index(letter)][3]]
     assert len(encode(letter, values, 0, 2**30 - 1, 2**30 - 1)) <= wire.LINE_MAX_N
 
 
 def test_the_protocol_crc_changes_with_the_table(monkeypatch):
     before = wire.protocol_crc()
-    monkeypatch.setattr(wire, "KINDS", wire.KINDS[:-1])
+    monkeypatch.setattr(records, "KINDS", records.KINDS[:-1])
     after = wire.protocol_crc()
     assert (before.hi, before.lo) != (after.hi, after.lo)

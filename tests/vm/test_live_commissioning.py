@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
+import tty
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +21,9 @@ import pytest
 
 from loopwatch.sample import CHANNELS
 from loopwatch_host.bench import plant
+from loopwatch_host.bench.scenario import load_scenario
+from loopwatch_host.bench.vm import VmTarget
+from loopwatch_host.bench.world import World
 from loopwatch_host.commission import live, log
 from loopwatch_host.commission.record import load
 from loopwatch_host.evaluate import family, journey
@@ -41,6 +50,97 @@ def _nearly_a_day(path: Path, leak_ml_h: float = 0.0) -> None:
     x = journey.log(run, way, 0, DAY_S - MISSING_S)
     table = np.column_stack([1000 * np.arange(len(x)), x[:, : len(live.COLUMNS)]])
     np.savetxt(path, table, fmt="%d", delimiter=",", header=live.HEADER, comments="")
+
+
+class _Cable:
+    """Bytes to and fro between a board's port and a port of its own, which goes away when it is pulled."""
+
+    def __init__(self, board: str, port: Path) -> None:
+        self._board, self._port = board, port
+        self._pulled = threading.Event()
+
+    def plug(self) -> None:
+        self._pulled.clear()
+        self._far = os.open(self._board, os.O_RDWR | os.O_NOCTTY)
+        self._near, slave = pty.openpty()
+        tty.setraw(slave)
+        self._port.symlink_to(os.ttyname(slave))
+        self._slave = slave
+        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._thread.start()
+
+    def pull(self) -> None:
+        self._pulled.set()
+        self._thread.join()
+        self._port.unlink()
+        for end in (self._slave, self._near, self._far):
+            os.close(end)
+
+    def _carry(self) -> None:
+        while not self._pulled.is_set():
+            for end in select.select([self._near, self._far], [], [], 0.05)[0]:
+                other = self._near if end == self._far else self._far
+                with contextlib.suppress(OSError):
+                    os.write(other, os.read(end, 4096))
+
+
+@contextlib.contextmanager
+def _cabled(port: Path) -> Iterator[_Cable]:
+    """A virtual board in real time at the far end of a cable."""
+    with VmTarget(World(load_scenario("quiet"), 1)) as target:
+        cable = _Cable(target.port, port)
+        cable.plug()
+        target.pace()
+        yield cable
+        cable.pull()
+
+
+def _soon(holds: Callable[[], bool]) -> bool:
+    end_s = time.monotonic() + STARTS_S
+    while not holds() and time.monotonic() < end_s:
+        time.sleep(0.2)
+    return holds()
+
+
+def test_a_cable_pulled_in_the_middle_is_waited_for_and_the_log_goes_on_with_a_hole(tmp_path: Path) -> None:
+    path, port, notes = tmp_path / "loop.csv", tmp_path / "board", tmp_path / "notes"
+    words = _command("--live", path, "--target", f"serial:{port}")
+    with _cabled(port) as cable, notes.open("w") as said:
+        process = subprocess.Popen(words, stderr=said)
+        try:
+            assert _soon(lambda: "logging" in notes.read_text() or bool(_rows(path)))
+            time.sleep(8)
+            cable.pull()
+            assert _soon(lambda: "the board is gone" in notes.read_text()), notes.read_text()
+            time.sleep(4)
+            assert process.poll() is None
+            cable.plug()
+            assert _soon(lambda: "the board is back" in notes.read_text()), notes.read_text()
+            time.sleep(8)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(STARTS_S)
+        assert process.returncode == 1
+        t_ms = [int(row.partition(",")[0]) for row in _rows(path)]
+        steps_ms = np.diff(t_ms)
+        assert steps_ms.min() > 0
+        # Pulled for four seconds and what the machine needs to see it: one hole, and rows on either side.
+        hole = int(np.argmax(steps_ms))
+        assert steps_ms[hole] >= 4_000
+        assert min(hole + 1, len(steps_ms) - hole) >= 1
+        assert "the same command goes on" in notes.read_text()
+
+        before_n = len(t_ms)
+        process = subprocess.Popen(words, stderr=said)
+        try:
+            assert _soon(lambda: "going on" in notes.read_text()), notes.read_text()
+            time.sleep(8)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(STARTS_S)
+        assert len(_rows(path)) > before_n
+    assert [int(row.partition(",")[0]) for row in _rows(path)][:before_n] == t_ms
+    assert "Traceback" not in notes.read_text()
 
 
 def test_a_killed_log_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,16 @@ from rich.table import Table
 from ..desk.words import duration_words
 from ..errors import UsageError
 from . import output
+from .moments import seconds_from
 
 if TYPE_CHECKING:
     from ..commission.record import Commissioned
+    from ..commission.recorded import Recorded
     from ..evaluate.campaign import Plan
+
+
+DEFAULT_VOLUME_ML = 2000.0
+EARLIEST_S = 1e9  # of 2001: what is less is no wall time
 
 
 class Part(str, Enum):
@@ -32,15 +39,21 @@ class Part(str, Enum):
 
 
 def commission(
-    paths: list[Path] = typer.Argument(
-        metavar="LOG...", help="Leak-free logs of one loop, .csv or .parquet, in order; with --live the .csv to fill."
+    paths: list[Path] | None = typer.Argument(
+        None,
+        metavar="[LOG...]",
+        help="Leak-free logs of one loop, .csv or .parquet, in order; with --live the .csv to fill.",
     ),
     to: Path = typer.Option(Path("loop.toml"), "-o", "--output", help="The settings to write."),
     alarms_per_year: float = typer.Option(
         1.0, "--false-alarms-per-year", min=0.01, max=50.0, help="The false-alarm budget."
     ),
-    volume_ml: float = typer.Option(2000.0, min=100.0, max=20_000.0, help="Coolant in the loop."),
-    gas_ml: float | None = typer.Option(None, min=5.0, max=4_000.0, help="Gas in the vessel, when it is known."),
+    volume_ml: float | None = typer.Option(
+        None, min=100.0, max=20_000.0, help="Coolant in the loop; that of --board when not given, else 2000."
+    ),
+    gas_ml: float | None = typer.Option(
+        None, min=5.0, max=4_000.0, help="Gas in the vessel, when it is known; that of --board when not given."
+    ),
     withdrawn_ml: float | None = typer.Option(
         None, min=0.5, max=200.0, help="Coolant taken out by a syringe during the log: makes the millilitres absolute."
     ),
@@ -50,9 +63,21 @@ def commission(
     board: Path | None = typer.Option(
         None,
         "--board",
-        help="The board's present settings (`loopwatch config pull`): calibration, limits and outputs stay as they are"
-        " there; without it they are those of a board as delivered.",
+        help="The board's present settings (`loopwatch config pull`, or what commission wrote before): calibration,"
+        " limits and outputs stay as they are there, and what changes is said; without it they are those of a board"
+        " as delivered.",
     ),
+    recorded: bool = typer.Option(
+        False, "--recorded", help="Instead of LOG what `loopwatch monitor` has kept of the board, as leak-free time."
+    ),
+    from_text: str | None = typer.Option(
+        None, "--from", help="With --recorded: not before this date and time; 30 days back by itself."
+    ),
+    to_text: str | None = typer.Option(None, "--to", help="With --recorded: not after this date and time."),
+    session: int | None = typer.Option(
+        None, min=1, help="With --recorded: the board of this session; the latest by default."
+    ),
+    db: Path | None = typer.Option(None, help="With --recorded: the log to read; the user's by default."),
     live: bool = typer.Option(
         False, "--live", help="Take the log from a board first; given again with the same LOG it goes on."
     ),
@@ -62,30 +87,46 @@ def commission(
     seed: int = typer.Option(1, min=0, help="With --live on vm and pico: seed of everything random."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document."),
 ) -> None:
-    """Find a loop's settings in its own leak-free log, and say which leak will be seen in what time."""
+    """Find a loop's settings in its own leak-free log, and say which leak will be seen in what time.
+
+    As leak-free time accumulates, again with more of it: --recorded takes what `loopwatch monitor` has kept, --board
+    says what changes against the settings in force.
+    """
+    from ..commission import changes, record, report
     from ..commission import commission as desk
     from ..commission import log as logs
-    from ..commission import record, report
 
     if (withdrawn_ml is None) != (withdrawn_at is None):
         raise UsageError("--withdrawn-ml and --withdrawn-at go together: give how much was taken out and when")
     withdrawal = None
     if withdrawn_ml is not None and withdrawn_at is not None:
         withdrawal = desk.Withdrawal(withdrawn_ml, withdrawn_at)
+    if recorded and (live or paths):
+        raise UsageError("--recorded takes what `loopwatch monitor` has kept: leave LOG and --live out")
+    if not recorded and (from_text, to_text, session, db) != (None, None, None, None):
+        raise UsageError("--from, --to, --session and --db choose from what was recorded: add --recorded")
     kept = record.load_config(board) if board else None
-    log = None
+    before = record.load(board) if board and kept and kept.commissioned else None
+    volume_ml, gas_ml = _volumes(volume_ml, gas_ml, before)
+    log, taken = None, None
     if live:
         from .live import logged
 
-        if len(paths) != 1:
+        if paths is None or len(paths) != 1:
             raise UsageError("--live fills one log: name one .csv file")
         log = logged(paths[0], target, scenario, seed, days)
+    if recorded:
+        taken = _recorded(db, session, from_text, to_text)
+        log = taken.log
     with output.progress("commissioning") as progress:
-        log = log or logs.read(paths)
+        log = log or logs.read(paths or [])
         work = desk.worked(log, volume_ml, gas_ml, alarms_per_year, progress, withdrawal)
     if kept is not None:
         work = replace(work, made=record.on_board(work.made, kept))
+    if taken is not None:
+        work = replace(work, made=replace(work.made, caveats=[*work.made.caveats, *_of_record(taken)]))
     made = work.made
+    changed = changes.of(before, made) if before else None
     page = to.with_suffix(".html")
     _write(to, record.to_toml(made))
     _write(page, report.html(work, to.name))
@@ -102,11 +143,70 @@ def commission(
                 "caveats": made.caveats,
                 "members": made.members(),
                 "detectability": made.curve,
+                "changes": changed,
+                "recorded": None if taken is None else _record_document(taken),
             }
         )
         return
     _say_commissioned(to, made)
+    if changed is not None:
+        _say_changed(changed, str(board))
     output.answers().print(f"with pictures: {page}")
+    if recorded:
+        output.answers().print(f"in force on the board by: loopwatch config push {to}", markup=False)
+
+
+def _volumes(volume_ml: float | None, gas_ml: float | None, before: Commissioned | None) -> tuple[float, float | None]:
+    """Coolant and gas as given, else as the settings before have them; a gas volume that was a guess stays one."""
+    from ..commission.commission import DEFAULT_GAS_PART
+
+    if before is None:
+        return volume_ml or DEFAULT_VOLUME_ML, gas_ml
+    guessed = abs(before.gas_ml - DEFAULT_GAS_PART * before.liquid_ml) < 0.1
+    return volume_ml or before.liquid_ml, gas_ml or (None if guessed else before.gas_ml)
+
+
+def _recorded(db: Path | None, session: int | None, from_text: str | None, to_text: str | None) -> Recorded:
+    """What was kept of the board; says what of it is taken."""
+    from ..commission import recorded as room
+    from ..store import default_path
+
+    moments_s = []
+    for text in (from_text, to_text):
+        moment_s = seconds_from(text, 0.0)
+        if moment_s is not None and moment_s < EARLIEST_S:
+            raise UsageError(f"{text!r} is no moment here: give a date and time as 2026-11-22T10:15")
+        moments_s.append(moment_s)
+    taken = room.read(db or default_path(), session, *moments_s)
+    parts = "" if taken.parts_n == 1 else f", the longest of {taken.parts_n} parts of {taken.kept_days:.1f} days"
+    output.notes().print(
+        f"board {taken.board_id}: {taken.log.days:.1f} days from {_local(taken.begun_s)} on{parts}", markup=False
+    )
+    return taken
+
+
+def _of_record(taken: Recorded) -> list[str]:
+    """What the record says that its owner must weigh."""
+    if not taken.leaks_s:
+        return []
+    return [
+        f"the board raised a leak {len(taken.leaks_s)} times in this log, first at {_local(taken.leaks_s[0])}: that no"
+        " coolant went is its owner's word; if some did, commission with --from a moment after it"
+    ]
+
+
+def _record_document(taken: Recorded) -> dict[str, Any]:
+    return {
+        "board_id": taken.board_id,
+        "begun_s": taken.begun_s,
+        "kept_days": taken.kept_days,
+        "parts": taken.parts_n,
+        "leaks_s": taken.leaks_s,
+    }
+
+
+def _local(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s).strftime("%Y-%m-%d %H:%M")
 
 
 def _write(path: Path, text: str) -> None:
@@ -260,6 +360,23 @@ def _say_commissioned(to: Path, made: Commissioned) -> None:
         console.print(f"note: {caveat}", style="yellow")
 
 
+def _say_changed(changed: dict[str, Any], board: str) -> None:
+    from ..commission import changes
+
+    console = output.answers()
+    console.print(f"against {board}, from {changed['days_before']:.1f} days of log:", markup=False)
+    table = Table(box=None, header_style="bold")
+    for title in ("leak", "95 % seen in before", "now"):
+        table.add_column(title, justify="right")
+    for row in changed["curve"]:
+        times = [duration_words(row[key]) if row[key] is not None else "-" for key in ("p95_before_s", "p95_s")]
+        table.add_row(f"{row['rate_ml_h']:g} mL/h", *times)
+    if changed["curve"]:
+        console.print(table)
+    for text in changes.words(changed):
+        console.print(text)
+
+
 def _say_evaluated(answer: dict[str, Any]) -> None:
     console = output.answers()
     table = Table(box=None, header_style="bold")
@@ -273,7 +390,8 @@ def _say_evaluated(answer: dict[str, Any]) -> None:
     if "peak_part" in answer:
         console.print(
             f"largest intermediate {answer['peak_part']:.3f} of 2**30; residuals differ by"
-            f" {answer['residual_rms_ul']:.1f} µL rms, {answer['residual_max_ul']:.0f} µL at most"
+            f" {answer['residual_rms_ul']:.1f} µL rms, {answer['residual_max_ul']:.0f} µL at most;"
+            f" flow by {answer['flow_apart_percent']:.2f} %"
         )
     if "false_alarms" in answer:
         console.print("false alarms: " + json.dumps(answer["false_alarms"]))

@@ -8,6 +8,7 @@ import typer
 from .. import ports
 from ..desk.loop import Loop
 from ..monitor import LineView
+from ..plotters import Plotter, PlotterView
 from . import keeping, output
 from .screen import show_dashboard
 from .sitting import at_board
@@ -32,14 +33,18 @@ def monitor(
         envvar="LOOPWATCH_NOTIFY",
         help="Where alarms are sent, as an URL of apprise; several may be given.",
     ),
+    plot: Plotter | None = typer.Option(None, help="Nothing but lines that this plotter draws."),
     as_json: bool = typer.Option(False, "--json", help="Nothing but one JSON document, at the end."),
 ) -> None:
     """Watch a board, until --for, q or Ctrl-C; a board that goes away is waited for."""
     notifier = _notifier(notify) if notify else None
     device = port or ports.the_board().device
     console = output.answers()
-    loop = Loop() if output.has_screen() and not no_ui and not as_json else None
-    view = loop or (None if as_json else LineView(console))
+    if plot and as_json:
+        raise typer.BadParameter("--plot and --json both want standard output for themselves: give one of them")
+    loop = Loop() if output.has_screen() and not (no_ui or as_json or plot) else None
+    lines = PlotterView(plot, typer.echo) if plot else LineView(console)
+    view = loop or (None if as_json else lines)
     kept = keeping.given(keep_days, keep_size_mb, raw_file_mb, raw_file_hours)
     with at_board(device, db, view, for_s, kept) as sitting, until_ended() as ended:
         sitting.watch.notifier = notifier
@@ -51,6 +56,8 @@ def monitor(
         sitting.end()
         if notifier:
             notifier.close()
+        if plot:
+            return
         if view:
             sitting.watch.summary(sitting.client, console)
         else:

@@ -21,6 +21,7 @@ STUCK_PRESSURE_S = 900
 STUCK_TEMPERATURE_S = 12 * 3600
 LOSS_ML_H = 0.1
 ASYMMETRY = 2.5
+SAID_BELOW_C = 105.0  # few loops get warmer
 HOUR_N = 3600 // fit.EVERY_S
 
 
@@ -71,11 +72,14 @@ def _caveats(log: Log) -> list[str]:
         stops = pump_stops(log.x, pump)
         if stops == 0:
             said.append("the pump never stopped in the log: a stop may cause an alarm until it has been seen")
-    advisory_n = thresholds.rule_for(log.days).advisory_n
-    if advisory_n:
+    least_ml_h = thresholds.advisory_ml_h(log.days)
+    if least_ml_h:
+        some_days, all_days = thresholds.RULES_FROM_DAYS
+        sooner = f"with {some_days:g} days of log, which narrow the limits, and " if log.days < some_days else ""
         said.append(
-            f"the log is {log.days:.1f} days long: leaks of {thresholds.MEMBERS[advisory_n][0]:g} mL/h and less are"
-            " advisory, that is shown and no alarm, until the loop is commissioned again on 14 days"
+            f"the log is {log.days:.1f} days long: leaks of {least_ml_h:g} mL/h and less are advisory, that is the"
+            f" inventory shows them and no alarm comes. Commission again {sooner}with {all_days:g}, after which all"
+            " alarm: --recorded takes what `loopwatch monitor` has kept"
         )
     if log.filled_n:
         said.append(f"{log.filled_n} missing values were taken to be the last ones before")
@@ -111,6 +115,17 @@ def after(folds: fit.Folds, litres: float) -> None:
             f"the loop loses {slope_ml_h:.2f} mL/h all through its log: permeation takes "
             f"{max(LOSS_ML_H, 0.05 * litres):.2f} at most; find the leak first"
         )
+
+
+def of_fit(shape: fit.Shape) -> list[str]:
+    """Caveats of what the fit found."""
+    ends_c = fit.warmest_c(shape.curve_k)
+    if ends_c >= SAID_BELOW_C:
+        return []
+    return [
+        f"above {ends_c:.0f} °C at a thermometer the board cannot follow this coolant's expansion: what the loop does"
+        " there alarms"
+    ]
 
 
 def hourly(folds: fit.Folds) -> Floats:

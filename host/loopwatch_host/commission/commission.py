@@ -110,6 +110,7 @@ def _worked(
     shape, folds = fit.searched(log.x, fit.shape_of(log.x, gas_ul, log.channels))
     progress(2, 4)
     checks.after(folds, litres)
+    caveats += checks.of_fit(shape)
     out = thresholds.validated(log.x, shape, folds)
     rule = thresholds.rule_for(log.days, alarms_per_year)
     bank_params = thresholds.made(out, gas_ul, litres, rule)

@@ -27,6 +27,9 @@ ZERO_C_K = 273.15
 ABSENT = -1
 
 CURVES_K = (0.0, 0.0025, 0.004, 0.0055, 0.0075, 0.0105, 0.0145, 0.0185, 0.024, 0.03)
+REFERENCE_C = 25.0
+MOST_FEATURE_K = 65_535 / 512  # a warmth with its curve ends here on the board, and the residual with it
+WARMER_PART = 0.4  # of the log's own range: so much warmer the loop may get before that
 STANDING_FLOWS_Q8 = (0, 2, 5, 9, 13)
 GAS_TAUS_S = (20.0, 30.0, 40.0, 55.0, 80.0)
 SWING_MEAN_S = 2**14  # as the kernel's
@@ -224,6 +227,24 @@ def ridge_of(days: float) -> float:
     return 1e-5 if days >= 10 else 1e-4
 
 
+def warmest_c(curve_k: float) -> float:
+    """Up to which temperature the board can follow a coolant of this curve: t + curve t² above REFERENCE_C ends."""
+    if curve_k <= 0:
+        return REFERENCE_C + MOST_FEATURE_K
+    return REFERENCE_C + (math.sqrt(1 + 4 * curve_k * MOST_FEATURE_K) - 1) / (2 * curve_k)
+
+
+def curves_for(x: Ints, shape: Shape) -> tuple[float, ...]:
+    """The curves that the board can follow through this log and to WARMER_PART of its range beyond.
+
+    A steeper one explains a hot log better, and on the first hotter day what it cannot follow looks like a leak.
+    """
+    read_c = x[:, list(fitted_roles(shape.channels))] / 1000
+    most_c, least_c = float(read_c.max()), float(read_c.min())
+    needed_c = most_c + WARMER_PART * (most_c - least_c)
+    return tuple(curve_k for curve_k in CURVES_K if warmest_c(curve_k) >= needed_c) or CURVES_K[:1]
+
+
 def searched(x: Ints, start: Shape) -> tuple[Shape, Folds]:
     """The shape with the quietest cross-validated residual, one figure after the other, and its folds."""
     days = len(x) / 86_400
@@ -237,10 +258,11 @@ def searched(x: Ints, start: Shape) -> tuple[Shape, Folds]:
             scores[shape] = unrest(folds_of(shape).residual_ul())
         return scores[shape]
 
+    curves_k = curves_for(x, start)
     best = start
     for _ in range(2):
         before = best
-        best = min((replace(best, curve_k=v) for v in CURVES_K), key=score)
+        best = min((replace(best, curve_k=v) for v in curves_k), key=score)
         if start.head_pa > 0:
             best = min((replace(best, standing_flow_q8=v) for v in STANDING_FLOWS_Q8), key=score)
         best = min((replace(best, gas_tau_s=v) for v in GAS_TAUS_S), key=score)

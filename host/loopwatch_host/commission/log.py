@@ -86,6 +86,12 @@ def read(paths: list[Path]) -> Log:
     return _seconds(paths[0], names, t_ms, rows)
 
 
+def of_table(path: Path, names: list[str], rows: Floats) -> Log:
+    """The log of a table that is in memory already, columns names, nan for no value; path names it in errors."""
+    names, rows = _fitted(path, names, rows)
+    return _seconds(path, names, _rising(path, rows[:, 0]), rows)
+
+
 def _table(path: Path) -> tuple[list[str], Floats]:
     """Names of the known columns, t_ms first, and their numbers; nan where a cell is empty."""
     if path.suffix == ".parquet":

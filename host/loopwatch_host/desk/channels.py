@@ -7,7 +7,7 @@ from loopwatch import sample
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: its field of wire.KINDS, its label and mark, and what turns its integer into the unit shown."""
+    """One figure: its field of records.KINDS, its label and mark, and what turns its integer into the unit shown."""
 
     field: str
     label: str

@@ -1,5 +1,9 @@
 """The detector's equations in float64, to hold the board's integers against: same parameters, no shift rounds.
 
+One thing is taken from the board: its reading of the pump's head, by which the flow clock ticks and the pump stands.
+A tick is an event: a clock that has counted for weeks ticks a second sooner or later by the least that was rounded, so
+two clocks apart would compare chance. How far the flows themselves lie apart is told beside.
+
 One second is second(); its memory is a float array laid out like the kernels' own, with values instead of multiples.
 """
 
@@ -31,8 +35,17 @@ def memory() -> tuple[Floats, Floats]:
 
 
 @twin.compiled
-def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, drives: Floats) -> float:
-    """The residual of this second, µL, with lost_ul more gone than x shows; drives as residual's output has them."""
+def flow(head_4096: float) -> float:
+    """Share of full flow at this head, in 1/4096 of its reference."""
+    return math.sqrt(head_4096 / 4096)
+
+
+@twin.compiled
+def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int, drives: Floats) -> float:
+    """The residual of this second, µL, with lost_ul more gone than x shows; drives as residual's output has them.
+
+    head_4096: the pump's head as the board has averaged it.
+    """
     roles = np.zeros(4)
     for role in range(3):
         t = (x[params[residual.ROLE_CHANNELS + role]] - 25_000) * _UNIT
@@ -50,9 +63,9 @@ def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, drives: Floats
         state[_DOME_BEFORE] = state[residual.DOME_4]
     moved = (state[residual.DOME_4] - state[_DOME_BEFORE]) * params[residual.DOME_GAIN_Q8] / 256
     state[_DOME_BEFORE] = state[residual.DOME_4]
-    off = state[residual.HEAD_2] < params[residual.OFF_BELOW]
-    flow = params[residual.STANDING_FLOW_Q8] / 256 if off else math.sqrt(state[residual.HEAD_2] / 4096)
-    state[_FLOW] += flow
+    off = head_4096 < params[residual.OFF_BELOW]
+    # The clock counts in 1/256.
+    state[_FLOW] += params[residual.STANDING_FLOW_Q8] / 256 if off else math.floor(256 * flow(head_4096)) / 256
     while state[_FLOW] >= 1:
         state[_FLOW] -= 1
         for i in range(_TANK_N):
@@ -107,7 +120,7 @@ def judged(state: Floats, params: Ints, r_ul: float, drives: Floats) -> int:
     state[_B_STARTED] = min(state[_B_STARTED] + 1, float(bank.SETTLED_S))
     state[_AGE] += (r_ul - state[_AGE]) / 2.0**14
     grown = 1 + max(-state[_AGE], 0.0) * params[bank.AGE_GAIN] / 2.0**24
-    age = min(grown, 724 / 256) ** 2
+    age = min(grown, 11_585 / 4096) ** 2
     for i in range(bank.HOLD_N):
         held = state[_HOLDS + i] * (1 - 2.0 ** -params[bank.HOLD_SHIFTS + i])
         state[_HOLDS + i] = max(held, drives[params[bank.HOLD_DRIVES + i]])
@@ -117,7 +130,7 @@ def judged(state: Floats, params: Ints, r_ul: float, drives: Floats) -> int:
         w = 1.0
         for i in range(bank.HOLD_N):
             w += state[_HOLDS + i] * params[bank.HOLD_WEIGHTS + group * bank.HOLD_N + i] / 65_536
-        scales[group] = 0.0 if state[_B_STARTED] < settle_s else 1 / (min(w, 724 / 256) ** 2 * age)
+        scales[group] = 0.0 if state[_B_STARTED] < settle_s else 1 / (min(w, 11_585 / 4096) ** 2 * age)
         settle_s *= 6
     alarms = 0
     for i in range(bank.MEMBER_N):

@@ -58,14 +58,17 @@ def noted(function: Callable[..., int]) -> Any:
 
 _take, _gas, _weigh = noted(residual.take), noted(residual.gas), noted(residual.weigh)
 _scale, _judge = noted(bank.scale), noted(bank.judge)
-_OUT_N, _GAIN, _SCORES = residual.OUT_N, residual.GAIN_UL, bank.SCORES
+_OUT_N, _GAIN, _HEAD, _SCORES = residual.OUT_N, residual.GAIN_UL, residual.HEAD_2, bank.SCORES
 
 
 @twin.compiled
 def _both(
     rs: Ints, bs: Ints, fr: Floats, fb: Floats, rp: Ints, bp: Ints, x: Ints, rate: float, peak: Any, found: Floats
 ) -> None:
-    """Run both over x with a leak of rate µL/s added; found: alarm second of either (0 none), sum and max of |dr|."""
+    """Run both over x with a leak of rate µL/s added.
+
+    found: alarm second of either (0 none), sum of squares and max of |dr|, flow of either while the pump runs.
+    """
     out, drives = np.zeros(_OUT_N, np.int32), np.zeros(_OUT_N)
     found[:] = 0
     for i in range(x.shape[0]):
@@ -80,7 +83,11 @@ def _both(
                 found[0] = i + 1
             if rate == 0:
                 bs[_SCORES : _SCORES + bank.MEMBER_N] = 0
-        f = exact.weighed(fr, rp, x[i], lost_ul, drives)
+        head = rs[_HEAD] >> 13
+        f = exact.weighed(fr, rp, x[i], lost_ul, head, drives)
+        if rs[residual.OFF] == 0:
+            found[4] += math.floor(256 * exact.flow(head)) / 256
+            found[5] += exact.flow(fr[_HEAD])
         if exact.judged(fb, bp, f, drives) != 0:
             if found[1] == 0:
                 found[1] = i + 1
@@ -104,16 +111,16 @@ def compared(member: family.Member, days: float, log_days: float, onset_n: int) 
     rp = fit.parameters(shape, folds.whole)
     out = thresholds.validated(x[:first], shape, folds)
     bp = thresholds.made(out, shape.gas_ul, member.loop.liquid_ml / 1000, thresholds.rule_for(14.0))
-    peak, found = np.zeros(1, np.int64), np.zeros(4)
+    peak, found = np.zeros(1, np.int64), np.zeros(6)
     rs, bs = twin.residual_state(), twin.bank_state()
     fr, fb = exact.memory()
     rng = np.random.default_rng([member.seed, 6])
     onsets = np.sort(rng.integers(first, len(x) - 13 * 3600, onset_n)).tolist()
     delays: dict[str, list[tuple[int, int]]] = {f"{ml_h:g} mL/h": [] for ml_h, _ in RATES_ML_H}
-    squares, most, at = 0.0, 0.0, 0
+    squares, most, at, flows = 0.0, 0.0, 0, np.zeros(2)
     for stop in [*onsets, len(x)]:
         _both(rs, bs, fr, fb, rp, bp, x[at:stop], 0.0, peak, found)
-        squares, most, at = squares + found[2], max(most, found[3]), stop
+        squares, most, at, flows = squares + found[2], max(most, found[3]), stop, flows + found[4:]
         for ml_h, limit_s in RATES_ML_H if stop < len(x) else ():
             memory = rs.copy(), bs.copy(), fr.copy(), fb.copy()
             _both(*memory, rp, bp, x[at : at + limit_s], ml_h / 3.6, peak, found)
@@ -121,14 +128,23 @@ def compared(member: family.Member, days: float, log_days: float, onset_n: int) 
     return {
         "seed": member.seed,
         "residual_rms_ul": math.sqrt(squares / len(x)),
-        "residual_max_ul": most,
+        "residual_max_ul": float(most),
+        "flow_apart_percent": float(100 * (flows[0] / flows[1] - 1)) if flows[1] > 0 else 0.0,
         "peak_part": float(peak[0]) / 2**30,
         "delays": delays,
     }
 
 
+def limit_s(delay_s: float) -> float:
+    """How far two delays may lie apart: a second, or a percent of a slow one."""
+    return max(1.0, 0.01 * delay_s)
+
+
 def table(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """What compared() found of many loops: per rate how far delays lie apart, and the largest of everything."""
+    """What compared() found of many loops: per rate how far delays lie apart, and the largest of everything.
+
+    beyond: onsets whose two delays lie further apart than limit_s().
+    """
     rates = []
     for name in found[0]["delays"]:
         pairs = [pair for each in found for pair in each["delays"][name]]
@@ -142,6 +158,7 @@ def table(found: list[dict[str, Any]]) -> dict[str, Any]:
                 "mean_board_s": float(np.mean([board_s for board_s, _ in both])) if both else None,
                 "mean_float_s": float(np.mean([float_s for _, float_s in both])) if both else None,
                 "most_apart_s": max(apart_s, default=0),
+                "beyond": sum(apart > limit_s(float_s) for apart, (_, float_s) in zip(apart_s, both, strict=True)),
             }
         )
     return {
@@ -149,5 +166,6 @@ def table(found: list[dict[str, Any]]) -> dict[str, Any]:
         "rates": rates,
         "peak_part": max(each["peak_part"] for each in found),
         "residual_rms_ul": max(each["residual_rms_ul"] for each in found),
+        "flow_apart_percent": max((each["flow_apart_percent"] for each in found), key=abs),
         "residual_max_ul": max(each["residual_max_ul"] for each in found),
     }

@@ -59,6 +59,11 @@ def changes(rng: np.random.Generator, n: int, every_s: float) -> list[int]:
         at.append(int(t))
 
 
+def held(n: int, at: list[int], values: list[float]) -> Singles:
+    """The first value until at[0], the second until at[1], and so on to n."""
+    return np.repeat(np.array(values, np.float32), np.diff([0, *at, n]))
+
+
 def smoothed(rng: np.random.Generator, n: int, rms: float, tau_s: float, every_s: int) -> Singles:
     """A slow Gaussian deviation (first-order Markov), drawn every every_s and run straight between."""
     knots = n // every_s + 2
@@ -76,18 +81,16 @@ def smoothed(rng: np.random.Generator, n: int, rms: float, tau_s: float, every_s
 def used(use: UseParams, rng: np.random.Generator, n: int) -> Singles:
     """Load, speed and ambient of n seconds."""
     inputs = np.empty((n, 3), np.float32)
-    load = np.full(n, 150.0 * use.load_scale, np.float32)
-    for at in changes(rng, n, use.load_every_s):
-        load[at:] = float(rng.choice(plant.LOADS_W)) * use.load_scale
-    speed = np.ones(n, np.float32)
-    for at in changes(rng, n, use.speed_every_s):
-        speed[at:] = float(rng.choice(plant.SPEEDS))
+    at = changes(rng, n, use.load_every_s)
+    load = held(n, at, [150.0 * use.load_scale, *(float(rng.choice(plant.LOADS_W)) * use.load_scale for _ in at)])
+    at = changes(rng, n, use.speed_every_s)
+    speed = held(n, at, [1.0, *(float(rng.choice(plant.SPEEDS)) for _ in at)])
     t_s = np.arange(n)
     hour = (9.0 + t_s / 3600) % 24
     night = (hour < 7.0) | (hour >= 22.0)
     load[night] = plant.STANDBY_W * use.load_scale
-    for at in changes(rng, n, use.off_every_s + use.off_s):
-        off = slice(at, at + int(use.off_s * rng.uniform(0.5, 1.5)))
+    for begins in changes(rng, n, use.off_every_s + use.off_s):
+        off = slice(begins, begins + int(use.off_s * rng.uniform(0.5, 1.5)))
         speed[off] = 0.0
         load[off] = plant.STANDBY_W * use.load_scale
     inputs[:, 0] = load

@@ -1,7 +1,7 @@
 """The log on the laptop: what boards said, kept in one SQLite file that survives whatever happens to this program.
 
 An event is on the disk before add() returns; everything else follows in batches of at most FLUSH_S.
-Columns are those of wire.KINDS, in their units; a value that the board did not have is NULL. `t_ms` counts from the
+Columns are those of records.KINDS, in their units; a value that the board did not have is NULL. `t_ms` counts from the
 board's start, `at_s` is wall time in seconds since 1970. A session is one run of this program; a boot is one start of
 a board, and keeps its records once, however many sessions heard them. Beside the records stand their least, mean and
 greatest values per minute and per hour (rollup), and what is old goes by the table in keep. Raw lines go to files of

@@ -104,7 +104,7 @@ class Log:
     def records(
         self, name: str, session_id: int, from_s: float = 0.0, to_s: float | None = None, limit_n: int | None = None
     ) -> Iterator[Row]:
-        """Records of one kind of wire.KINDS, in time; from_s and to_s count from the session's first record.
+        """Records of one kind of records.KINDS, in time; from_s and to_s count from the session's first record.
 
         `t_ms` counts from the first board start of the session, through later starts; `board_ms` is the board's own.
         """

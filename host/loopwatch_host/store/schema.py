@@ -1,6 +1,6 @@
 """The tables of the log, how an older log becomes one of today, and what went wrong in words.
 
-Every kind of wire.KINDS but the boot record has a table; a kind or a field that the wire has gained appears in a log
+Every kind of records.KINDS but the boot record has a table; a kind or a field that the wire has gained appears in a log
 by itself when it is opened for writing. What the wire no longer has stays where it was kept.
 """
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from loopwatch import wire
+from loopwatch import records
 
 from ..errors import StoreError
 
-FIELDS = {kind[1]: tuple(field[0] for field in kind[3]) for kind in wire.KINDS}
+FIELDS = {kind[1]: tuple(field[0] for field in kind[3]) for kind in records.KINDS}
 TABLES = {name: "evidence" if name == "evidence" else f"{name}s" for name in FIELDS if name != "boot"}
 
 # Wholes and counts of the board that say nothing as a minute's mean.
@@ -134,7 +134,7 @@ HEARD = (
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring an older log up to this schema, and give it what wire.KINDS has gained. Raises StoreError."""
+    """Bring an older log up to this schema, and give it what records.KINDS has gained. Raises StoreError."""
     with Transaction(db):
         version_n = db.execute("PRAGMA user_version").fetchone()[0]
         if version_n > len(MIGRATIONS):

@@ -17,12 +17,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from loopwatch import journal, residual, sample, sampler, wire
+from loopwatch import journal, residual, sample, sampler, settings, wire
+from loopwatch.config import Config
 from loopwatch_host import firmware_constants
 from loopwatch_host.bench.bus import BITS_PER_BYTE, Bus
 from loopwatch_host.bench.target import Surroundings, TargetError
 
-from . import cycles
+from . import cycles, flash_image
 from .machine import Machine
 from .repl import Repl
 from .target import TICK_US
@@ -31,7 +32,7 @@ _BOOT_LIMIT_US = 5_000_000
 _SETTLE_N = 30  # samples, so that what is done once after the start, as writing to the flash, is over
 _STEADY_S = 2
 _ALARM_LIMIT_US = 3_000_000
-_THERMOMETER_ADDRESS = 0x49
+THERMOMETER_ADDRESS = 0x49  # of t_source
 _ADC_ADDRESS = 0x48
 # Passes of the main loop, some 9 a sample: the first second's once-only work, then a whole second and more.
 _WARM_PASSES_N = 110
@@ -90,7 +91,7 @@ class BoardFigures:
 
     sample_cpu_us, sample_bus_us: see above. detector_step_us: the guard's
     longer step, once a second: with first settings or commissioned. detector_both_us: with
-    both, as in the half hour after a start.
+    both, as in the half hour after a start. *_commissioned_*: of a board with numbers for its loop, in that half hour.
     heap_free_bytes: the least that a heartbeat has told. boot_to_sample_ms: power-on to the first line with a pressure.
     alarm_latency_ms: from the pass that decides an alarm to the end of its line on the laptop. jitter_*_us: how long
     after its planned moment a conversion begins on the bus. late_n: samples that the board itself calls late.
@@ -108,19 +109,25 @@ class BoardFigures:
     jitter_p99_us: float
     jitter_max_us: float
     late_n: int
+    sample_cpu_commissioned_us: float
+    heap_free_commissioned_bytes: int
 
 
-def measure(flash: bytes | bytearray, world: Surroundings, second_world: Surroundings) -> BoardFigures:
-    """Boot this flash in world and watch it; then step its firmware by hand in second_world.
+def measure(flash: bytes | bytearray, make_world: Callable[[], Surroundings]) -> BoardFigures:
+    """Boot this flash and watch it, once more with a commissioned configuration, and step its firmware by hand.
 
-    Raises TargetError when the firmware sends no sample, loses one, or raises no alarm for a sensor that is gone.
+    make_world gives a new world for each. Raises TargetError when the firmware sends no sample, loses one, or raises
+    no alarm for a sensor that is gone.
     """
-    watched = _Watch(flash, world)
+    watched = _Watch(flash, make_world())
     boot_to_sample_ms = watched.boot()
     cpu_us, bus_us = watched.steady()
     alarm_latency_ms = watched.alarm()
     late_us = sorted(watched.conversions_late_us())
-    allocated, step_us, both_us = _by_hand(flash, second_world)
+    allocated, step_us, both_us = _by_hand(flash, make_world())
+    commissioned = _Watch(_with_configuration(flash), make_world())
+    commissioned.boot()
+    cpu_commissioned_us, _ = commissioned.steady()
     return BoardFigures(
         alloc_bytes_per_sample=allocated,
         sample_cpu_us=round(cpu_us, 1),
@@ -133,7 +140,9 @@ def measure(flash: bytes | bytearray, world: Surroundings, second_world: Surroun
         jitter_p50_us=late_us[len(late_us) // 2],
         jitter_p99_us=late_us[len(late_us) * 99 // 100],
         jitter_max_us=late_us[-1],
-        late_n=max(watched.told("sample", "late_n")),
+        late_n=max(max(each.told("sample", "late_n")) for each in (watched, commissioned)),
+        sample_cpu_commissioned_us=round(cpu_commissioned_us, 1),
+        heap_free_commissioned_bytes=min(commissioned.told("heartbeat", "heap_free_n")),
     )
 
 
@@ -229,7 +238,7 @@ class _Watch:
         The board's clock starts with its power, as the bench's does.
         """
         silent_us = self._machine.now_us
-        self._world.bus.nack(_THERMOMETER_ADDRESS)
+        self._world.bus.nack(THERMOMETER_ADDRESS)
 
         def raised(message: wire.Message) -> bool:
             is_alarm = message.name == "event" and message.values["event_n"] == journal.ALARM
@@ -289,7 +298,17 @@ def _by_hand(flash: bytes | bytearray, world: Surroundings) -> tuple[float, floa
 
 def _commissioned() -> str:
     """Source of a commissioned configuration; how long the kernels take does not depend on its numbers."""
-    # The desk's mathematics loads slowly, and only this figure needs it.
+    return f"Config({_words()}, commissioned=1)"
+
+
+def _with_configuration(flash: bytes | bytearray) -> bytearray:
+    """The flash of a board that has been commissioned."""
+    path, data = settings.first_file(Config(_words(), commissioned=1).content())
+    return flash_image.with_files(flash, {**flash_image.read_files(flash), path: data})
+
+
+def _words() -> list[int]:
+    # The desk's mathematics loads slowly, and only these figures need it.
     from ...commission import bursts, estimates, fit, thresholds
 
     shape = fit.Shape(gas_ul=150_000, p0_pa=150_000, head_pa=35_000, gas_c=30)
@@ -297,7 +316,7 @@ def _commissioned() -> str:
     stray = estimates.parameters(np.zeros(1_000, np.int32), 40.0)
     burst_words = bursts.parameters(shape, 250.0, 2.0, 0.0)
     words = fit.parameters(shape, weights), thresholds.unlimited(shape.gas_ul), burst_words, stray
-    return f"Config({np.concatenate(words).tolist()}, commissioned=1)"
+    return list(np.concatenate(words).tolist())
 
 
 def _wired(flash: bytes | bytearray, world: Surroundings, bus: Bus) -> Machine:

@@ -1,0 +1,121 @@
+"""Commissioned again from what monitor has kept: the board's own seconds, the longest part, and what changes by it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_store import BOARD_ID, NOW_S, _boot, _record
+
+from loopwatch import alarms, bank
+from loopwatch.journal import ALARM
+from loopwatch_host.commission import changes, live, record, recorded
+from loopwatch_host.errors import StoreError, UsageError
+from loopwatch_host.evaluate import family, journey
+from loopwatch_host.messages import Started
+from loopwatch_host.store import Store
+
+DAY_S = 86_400
+FIRST_S = 2 * 3600
+HOLE_S = 3 * 3600
+SECOND_S = DAY_S
+OTHER_S = NOW_S + 30 * DAY_S
+
+
+def _other_boot() -> Started:
+    """A start of another board, a month later."""
+    started = _boot(1, OTHER_S)
+    assert started.boot
+    started.boot.values["board_id_w3"] = 0x9999
+    return started
+
+
+@pytest.fixture(scope="module")
+def loop_x() -> np.ndarray:
+    member = family.default(23)
+    way = journey.drawn(member, 1.3)
+    return journey.log(journey.begun(member, way), way, 0, FIRST_S + HOLE_S + SECOND_S)
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory, loop_x: np.ndarray) -> Path:
+    """Two sittings in front of one start of a board, three hours apart, a leak alarm in the later; another board."""
+    path = tmp_path_factory.mktemp("recorded") / "log.db"
+    for first, last in ((0, FIRST_S), (FIRST_S + HOLE_S, FIRST_S + HOLE_S + SECOND_S)):
+        with Store(path, "a port", NOW_S + first) as kept:
+            kept.add(_boot())
+            for second in range(first, last):
+                row = loop_x[second].tolist()
+                values = dict(zip(live.COLUMNS, row, strict=False))
+                kept.add(_record("mean", second, 1000 * second, **values))
+            if first:
+                subject_n = alarms.index_of("leak")
+                unacknowledged_n = alarms.STATE_NAMES.index("UNACK")
+                event = {"event_n": ALARM, "subject_n": subject_n, "state_n": unacknowledged_n, "priority_n": 1}
+                kept.add(_record("event", 1, 1000 * (last - 600), **event))
+    with Store(path, "another port", OTHER_S) as kept:
+        kept.add(_other_boot())
+        for second in range(50):
+            values = {**dict.fromkeys(live.COLUMNS), "p_static_pa": 150_000 + second}
+            kept.add(_record("mean", second, 1000 * second, 1, OTHER_S, **values))
+    return path
+
+
+def test_the_longest_part_of_all_sittings_is_the_log_and_the_boards_alarm_in_it_is_told(db, loop_x):
+    taken = recorded.read(db, session=1, from_s=NOW_S, to_s=NOW_S + 3 * DAY_S)
+    assert (taken.board_id, taken.parts_n) == (BOARD_ID, 2)
+    assert taken.begun_s == NOW_S + FIRST_S + HOLE_S
+    assert taken.kept_days == pytest.approx((FIRST_S + SECOND_S) / DAY_S, abs=0.001)
+    assert taken.log.gaps_s() == []
+    assert np.array_equal(taken.log.x[:, :5], loop_x[FIRST_S + HOLE_S :, :5])
+    assert taken.leaks_s == [NOW_S + FIRST_S + HOLE_S + SECOND_S - 600]
+
+
+def test_a_range_and_another_board_choose_and_what_is_not_there_is_said(db, tmp_path):
+    early = recorded.read(db, session=2, from_s=NOW_S, to_s=NOW_S + 3_600)
+    assert (early.parts_n, early.leaks_s, len(early.log.x)) == (1, [], 3_601)
+    with pytest.raises(UsageError, match="has no second of board"):
+        recorded.read(db, session=1, from_s=NOW_S + FIRST_S + 60, to_s=NOW_S + FIRST_S + 3_600)
+    # The latest sitting was in front of a board that gave nothing but a pressure.
+    with pytest.raises(UsageError, match="no temperature"):
+        recorded.read(db)
+    with pytest.raises(StoreError, match="no log at"):
+        recorded.read(tmp_path / "none.db")
+
+
+def test_one_command_commissions_again_keeps_the_volumes_and_says_what_changes(db, tmp_path):
+    def loopwatch(*words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from loopwatch_host.cli import main; main()", "commission", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=500)
+
+    until = datetime.fromtimestamp(NOW_S + 3 * DAY_S).isoformat()
+    since = datetime.fromtimestamp(NOW_S).isoformat()
+    which = ("--recorded", "--db", db, "--session", 1, "--from", since, "--to", until)
+    first = tmp_path / "first.toml"
+    made = loopwatch(*which, "--volume-ml", 1900, "--gas-ml", 140, "-o", first, "--json")
+    assert made.returncode == 0, made.stdout + made.stderr
+    told = json.loads(made.stdout)
+    assert told["recorded"]["board_id"] == BOARD_ID
+    assert told["changes"] is None
+    assert any("raised a leak 1 times" in text for text in told["caveats"])
+    assert any("Commission again with 2.5 days" in text for text in told["caveats"])
+    again = loopwatch(*which, "--board", first, "-o", tmp_path / "again.toml")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert f"against {first}" in again.stdout.replace("\n", " ")
+    assert "loopwatch config push" in again.stdout
+    kept, new = record.load(first), record.load(tmp_path / "again.toml")
+    assert (new.liquid_ml, new.gas_ml) == (1900, 140)
+    assert changes.words(changes.of(kept, new)) == []
+    for words in (("--recorded", "log.csv"), ("log.csv", "--db", db), ("--recorded", "--from", "12")):
+        assert loopwatch(*words, "-o", tmp_path / "no.toml").returncode == 2
+    longer = new.bank.copy()
+    longer[bank.LIMITS : bank.LIMITS + 2] = 1_000_000
+    said = changes.words(changes.of(kept, replace(new, bank=longer, days=14.0)))
+    assert said == ["0.7 mL/h, 2 mL/h: alarm from now on and were advisory"]
+    said = changes.words(changes.of(replace(new, bank=longer, days=14.0), new))
+    assert "are advisory from now on and were alarms" in said[0]
+    assert "from 14.0 days of log, these from 1.0 only" in said[1]
