@@ -6,6 +6,7 @@ by then must be there, and nothing that was never written; and MicroPython must 
 
 from __future__ import annotations
 
+import base64
 import os
 import random
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from loopwatch_host.bench.pico.flash_image import BLOCK_N, BLOCKS_N, FILES_OFFSE
 from loopwatch_host.bench.pico.machine import Machine
 from loopwatch_host.bench.pico.repl import Repl
 from loopwatch_host.blackbox import parse
+from loopwatch_host.board_config import PIECE_N, crc_text
 from loopwatch_host.firmware_build import board_files
 
 SEED = 20221215
@@ -81,6 +83,68 @@ for i in range(1, {ROUNDS_N} + 1):
 print('end', 0)
 """
 
+OLD = Config(gas_ul=GAS_UL)
+NEW = Config(gas_ul=2 * GAS_UL)
+
+
+def _push() -> list[str]:
+    """What a laptop sends to put NEW in force."""
+    content = NEW.content()
+    pieces = range(0, len(content), PIECE_N)
+    data = [f"CONF:DATA {at},{base64.b64encode(content[at : at + PIECE_N]).decode()}" for at in pieces]
+    return [f"CONF:BEG {len(content)}", *data, f"CONF:COMM {crc_text(NEW)}"]
+
+
+# A board in safe mode, of which nothing but its flash matters, and a laptop that pushes a configuration to it.
+PREPARE_SAFE = f"""
+import gc
+gc.threshold(16384)
+from loopwatch.config import Config
+from loopwatch.settings import Settings
+Settings().save(Config(gas_ul={GAS_UL}).content())
+from loopwatch.safe_mode import SafeMode
+class Console:
+    typed = b''
+    def write_packet(self, buffer, start, n):
+        return True
+    def read_byte(self):
+        if not self.typed:
+            return -1
+        byte = self.typed[0]
+        self.typed = self.typed[1:]
+        return byte
+class Board:
+    id = bytes(range(8))
+    reset_cause_n = 3
+    console = Console()
+    resets_n = 0
+    def safe(self):
+        pass
+    def led(self, on):
+        pass
+    def feed(self):
+        pass
+    def reset(self):
+        self.resets_n += 1
+board = Board()
+mode = SafeMode(board, 'three crashes in a row')
+lines = {_push()!r}
+"""
+PUSH = """
+mode.start(0)
+now_ms = 0
+while board.resets_n == 0 and now_ms < 60000:
+    if lines and not board.console.typed:
+        board.console.typed = ('@1 ' + lines.pop(0) + chr(10)).encode()
+    mode.step(now_ms)
+    now_ms += 20
+print('reset', board.resets_n)
+for i in range(100):
+    now_ms += 20
+    mode.step(now_ms)
+print('end', 0)
+"""
+
 KEPT = ("journal", "config", "states", "boxes")
 
 # Runs at every start, and says which files MicroPython finds: not those of the firmware, which take long to print.
@@ -108,12 +172,12 @@ class Cut:
 class Run:
     """The run that is cut, and its flash at the moments of a seeded draw, in the order of the draw."""
 
-    def __init__(self, micropython_flash: bytes) -> None:
+    def __init__(self, micropython_flash: bytes, prepare: str, write: str, tried_n: int) -> None:
         package = Path(loopwatch.__file__).resolve().parent
         files = {**board_files(package, []), "main.py": MAIN}
         machine = Machine(flash_image.with_files(micropython_flash, files))
         repl = Repl(machine)
-        repl.exec(PREPARE, limit_us=20_000_000)
+        repl.exec(prepare, limit_us=20_000_000)
         self.before = machine.flash()
         taken: list[tuple[dict[int, bytes], int]] = []
         blocks: dict[int, bytes] = {}
@@ -132,11 +196,11 @@ class Run:
                 taken.append((now, len(repl.console)))
 
         end = machine.every(LOOK_US, look)
-        repl.exec(WRITE, limit_us=60_000_000)
+        repl.exec(write, limit_us=60_000_000)
         end()
         printed = bytes(repl.console[begun_n:])
         self.moments_n = len(taken)
-        drawn = random.Random(SEED).sample(range(len(taken)), min(TRIED_N, len(taken)))
+        drawn = random.Random(SEED).sample(range(len(taken)), min(tried_n, len(taken)))
         self.cuts = [Cut(taken[i][0], _said(printed[: taken[i][1] - begun_n])) for i in drawn]
 
     def flash(self, cut: Cut) -> bytearray:
@@ -150,7 +214,7 @@ class Run:
 
 def _said(printed: bytes) -> dict[str, int]:
     """The latest of each kind that the board had said was kept, as far as the whole line had come."""
-    said = {"journal": 0, "config": 0, "states": 0, "box": 0}
+    said = {"journal": 0, "config": 0, "states": 0, "box": 0, "reset": 0}
     for line in printed.decode().split("\n")[:-1]:
         words = line.removeprefix("OK").split()
         if len(words) == 2 and words[0] in said:
@@ -160,7 +224,7 @@ def _said(printed: bytes) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def run(micropython_flash: bytes) -> Run:
-    return Run(micropython_flash)
+    return Run(micropython_flash, PREPARE, WRITE, TRIED_N)
 
 
 @contextmanager
@@ -226,7 +290,7 @@ def test_whatever_the_power_takes_what_was_kept_is_there_and_the_board_starts(
         sizes_n = {line.split()[1]: int(line.split()[2]) for line in told.splitlines() if line.startswith("file")}
         assert sizes_n == {path: len(data) for path, data in kept.items()}
         started_n += 1
-    kinds = {kind: len({cut.said[kind] for cut in run.cuts}) for kind in run.cuts[0].said}
+    kinds = {kind: len({cut.said[kind] for cut in run.cuts}) for kind in ("journal", "config", "states", "box")}
     assert min(kinds.values()) >= 3, f"cuts all over the run: {kinds}"
     record_property(
         "table",
@@ -251,3 +315,30 @@ def test_the_firmware_on_the_board_takes_up_what_a_cut_has_left(run: Run) -> Non
     assert (run_n, damaged_n, int(boxes) >= (cut.said["box"] > 0)) == ("2", "0", True)
     repl.exec(f"book.add({ALARM}, 1, 1, 1, 1, 1)\nmemory.begin(1)")
     assert int(repl.exec("print(book.kept_seq)")) == int(seq) + 1
+
+
+def test_a_cut_during_a_push_in_safe_mode_leaves_the_old_or_the_new_configuration_whole(
+    micropython_flash: bytes, tmp_path: Path, record_property
+) -> None:
+    run = Run(micropython_flash, PREPARE_SAFE, PUSH, TRIED_N)
+    outcomes = []
+    for n, cut in enumerate(run.cuts):
+        flash = run.flash(cut)
+        kept = {path: data for path, data in flash_image.read_files(flash).items() if path.split("/")[0] in KEPT}
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        with in_folder(folder, kept):
+            found = Settings().load()
+            book = Journal()
+            Logbook(book).load()
+        assert found.fault_n == FAULT_NONE
+        assert found.content() in (OLD.content(), NEW.content())
+        assert not cut.said["reset"] or found.content() == NEW.content()
+        assert book.damaged_n == 0
+        assert "started" in Repl(Machine(flash)).wait_for(b"started", BOOT_LIMIT_US).decode()
+        outcomes.append(found.gas_ul)
+    assert set(outcomes) == {OLD.gas_ul, NEW.gas_ul}, "cuts before and after the moment that counts"
+    record_property(
+        "table",
+        f"{len(outcomes)} cuts of {run.moments_n} moments of a push: {outcomes.count(NEW.gas_ul)} were in force",
+    )

@@ -243,6 +243,14 @@ def replay(
         console.print(f"  {alarm['t_s']:9d} s  {alarm['name']}  {alarm['state']}", style="bold red")
     if not answer["alarms"]:
         console.print("no leak", style="green")
+    apart = answer["standstill"]
+    if apart is not None and apart["drifts"]:
+        console.print(
+            f"while the pump stood p_pump has moved by {apart['change_pa'] / 100:+.0f} mbar against p_static in"
+            f" {apart['stops']} stops: one of the two drifts, and what is told as a seep, or hidden, may be that:"
+            " calibrate both (hardware/guides), then commission again",
+            style="yellow",
+        )
 
 
 def evaluate(

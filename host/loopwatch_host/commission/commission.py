@@ -14,7 +14,7 @@ from loopwatch import bank, residual
 from loopwatch.sample import CHANNELS, P_STATIC
 
 from .. import twin
-from . import bursts, calibration, checks, estimates, fit, thresholds
+from . import bursts, calibration, checks, estimates, fit, standstill, thresholds
 from .fit import Floats, Ints
 from .log import Log, LogError
 from .record import Commissioned
@@ -239,4 +239,5 @@ def replayed(log: Log, made: Commissioned) -> dict[str, Any]:
         "first_leak_s": alarms[0]["t_s"] if alarms else None,
         "max_evidence": max((e for e in evidence if e is not None), default=0),
         "evidence_permille": evidence,
+        "standstill": standstill.document(standstill.compared(log, made.config.pump_on_pa)),
     }
