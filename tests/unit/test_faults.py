@@ -22,7 +22,7 @@ from loopwatch.faults import Faults
 from loopwatch.sample import ABSENT, GOOD, T_DOME, T_SOURCE, Sample
 from loopwatch_host.bench import plant
 
-pytestmark = pytest.mark.timeout(400)  # the first one to need it waits for six hours of a board
+pytestmark = pytest.mark.timeout(900)  # the first one to need it waits for six hours of a board
 
 FAULT_S = 12.0  # on a bench that has settled
 HEAL_S = 42.0
