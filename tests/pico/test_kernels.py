@@ -73,7 +73,8 @@ for n in range(5, {len(EDGES)}):
 @pytest.fixture(scope="module")
 def firmware_repl(micropython_flash: bytes) -> Repl:
     """The REPL of a board that has the firmware's modules and runs none of them."""
-    return Repl(Machine(flash_image.with_files(micropython_flash, board_files(Path(loopwatch.__file__).parent, []))))
+    files = board_files(Path(loopwatch.__file__).parent, [], named=True)
+    return Repl(Machine(flash_image.with_files(micropython_flash, files)))
 
 
 @pytest.mark.parametrize("program", [KERNELS, FIXED], ids=["kernels", "fixed"])

@@ -104,7 +104,7 @@ def test_what_a_client_hears_is_captured_with_the_time_it_came(tmp_path: Path) -
             board.boot()
             board.send(b"a line for people\n$S,damaged*00000000\n")
             board.sample(1, 100)
-            while getattr(heard.get(30.0), "name", "sample") != "sample":
+            while getattr(heard.get(30.0), "name", "") != "sample":
                 pass
     got = list(capture.lines(folder))
     assert [text.partition(",")[0] for _, text in got] == ["$B", "a line for people", "$S", "$S"]
