@@ -2,8 +2,8 @@
 
 A kernel like residual.py: int32 memory, inside ±2**30 whatever the input, the same to the bit in every engine.
 Within a second or two temperatures don't matter; what the pump's head takes into the discharge hose does, and is
-taken out. Single spikes are no pressure: p_static is the middle of the last three, and one sample above a limit is
-no burst. L is in 1/64 Pa, S, k and h too.
+taken out. Single spikes are no pressure: p_static is the middle of the last three, which follows a sample late, as
+p_pump then must too; and one sample above a limit is no burst. L is in 1/64 Pa, S, k and h too.
 
     p = p_static + hose * (p_pump - p_static);  e = (p - L) >> n;  L += e;  S = max(0, S - e - k)
     alarm when S > h of any member in two samples, one after the other
@@ -20,7 +20,8 @@ SCORES = const(4)
 BEFORE_PA = const(7)  # p_static of the two samples before
 BEFORE_N = const(9)  # how many of them there are; zero it when a sample has no p_static
 IN_A_ROW_N = const(10)  # samples above a limit until now
-STATE_N = const(11)
+BEFORE_PUMP_PA = const(11)  # p_pump of the sample before
+STATE_N = const(12)
 
 # Parameters.
 P_PUMP_CHANNEL = const(0)
@@ -51,6 +52,8 @@ def step(state: ptr32, params: ptr32, x: ptr32) -> int:
     high = state[BEFORE_PA + 1]
     state[BEFORE_PA] = high
     state[BEFORE_PA + 1] = p
+    pump = state[BEFORE_PUMP_PA]
+    state[BEFORE_PUMP_PA] = x[params[P_PUMP_CHANNEL]]
     if state[BEFORE_N] < 2:
         state[BEFORE_N] = state[BEFORE_N] + 1
         return 0
@@ -64,7 +67,7 @@ def step(state: ptr32, params: ptr32, x: ptr32) -> int:
         p = high
     head = 0
     if params[P_PUMP_CHANNEL] != 0:
-        head = x[params[P_PUMP_CHANNEL]] - p
+        head = pump - p
     if head > _HEAD_MAX_PA:
         head = _HEAD_MAX_PA
     if head < 0:

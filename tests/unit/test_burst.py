@@ -1,6 +1,7 @@
 """The 10 Hz burst path: a hole at once, a pump's start never, the same to the bit in every engine."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from strict_int import StrictInt
 
@@ -114,3 +115,42 @@ def test_what_the_discharge_hose_takes_is_found_in_the_starts_of_a_log():
     assert bursts.hose_part(x, SHAPE) == pytest.approx(HOSE, rel=0.3)
     x[:, 1] = x[:, 0] + 30_000  # a pump that never changes says nothing
     assert bursts.hose_part(x, SHAPE) == 0.0
+
+
+def test_what_the_loops_own_log_does_is_no_burst_and_one_faulty_second_does_not_end_the_watch():
+    quiet = np.tile(np.array([150_000, 185_000, 30_000, 28_000, 27_000, 5_000], np.int32), (3_600, 1))
+    plain = bursts.parameters(SHAPE, NOISE_PA, 2.0, HOSE)
+    limits = slice(burst.LIMITS, burst.LIMITS + burst.MEMBER_N)
+    assert bursts.parameters(SHAPE, NOISE_PA, 2.0, HOSE, quiet)[limits].tolist() == plain[limits].tolist()
+    # A start that lets 2 mL of the coolant shrink within two seconds: what the limits are raised to passes it by.
+    pa_per_ml = 1.4 * SHAPE.p0_pa / (SHAPE.gas_ul / 1000)
+    shrunk = quiet.copy()
+    shrunk[1_000:, :2] -= np.minimum(np.arange(2_600) * pa_per_ml, 2 * pa_per_ml).astype(np.int32)[:, None]
+    raised = bursts.parameters(SHAPE, NOISE_PA, 2.0, HOSE, shrunk)
+    assert bursts_of(plain, shrunk)
+    assert not bursts_of(raised, shrunk)
+    broken = quiet.copy()
+    broken[2_000, 0] = 0
+    floor = 64 * pa_per_ml * bursts.FLOOR_ML_L * 2.0
+    most = bursts.parameters(SHAPE, NOISE_PA, 2.0, HOSE, broken)[limits]
+    assert most.max() <= max(round(bursts.LOG_MOST * floor), plain[limits].max())
+
+
+def bursts_of(params: npt.NDArray[np.int32], x: npt.NDArray[np.int32]) -> bool:
+    """Whether the kernel calls a burst in seconds joined by straight lines."""
+    state = np.zeros(burst.STATE_N, np.int32)
+    tenths = np.stack([np.interp(np.arange(10 * len(x)) / 10, np.arange(len(x)), x[:, i]) for i in range(6)], 1)
+    return any(twin.burst_step(state, params, row) for row in tenths.round().astype(np.int32))
+
+
+def test_what_a_start_puts_into_the_hose_is_no_fall_in_any_sample():
+    # p_pump = p_static + head, and the vessel falls by a twentieth of the head; both from one sample on.
+    params = bursts.parameters(SHAPE, NOISE_PA, 2.0, 0.05)
+    rows = np.full((400, 6), 150_000, np.int32)
+    rows[200:, 1] += 60_000
+    rows[200:, :2] -= 3_000
+    state, most = np.zeros(burst.STATE_N, np.int32), 0
+    for row in rows:
+        twin.burst_step(state, params, row)
+        most = max(most, *state[burst.SCORES : burst.SCORES + burst.MEMBER_N].tolist())
+    assert most < 64 * 20, "Pa in 1/64: rounding of the hose's figure"

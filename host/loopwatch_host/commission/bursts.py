@@ -1,7 +1,9 @@
 """Settings of the 10 Hz burst path: from the pressure's white noise, and floors for what a pump's start does.
 
 The members' noise is simulated: some days of samples at the loop's noise, and the exponential tail of the largest
-scores taken to where a member alarms ALARMS_PER_YEAR times; not below the floors.
+scores taken to where a member alarms ALARMS_PER_YEAR times; not below the floors, and not below LOG_PART times what
+the loop's own log has done to them. In a loop of hot water the coolant that stood shrinks by a millilitre within
+seconds when the pump starts, which is as smooth as a leak.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ BLOCK_N = 1_000
 BLOCKS_N = 3_456  # four days
 TAIL_PART = 0.05
 YEAR_BLOCKS_N = 365 * 86_400 * SAMPLES_PER_S / BLOCK_N
+LOG_PART = 1.6  # a fortnight holds five starts of a pump, a year a hundred
+LOG_MOST = 4.0  # floors: a faulty second in the log must not end the watch for bursts
 STEP_S = 3  # a step of the head is over in this
 STEP_PART = 0.2
 TRIMMED = 1.05  # a second's six of ten, against the mean of all ten
@@ -57,8 +61,8 @@ def hose_part(x: Ints, shape: Shape) -> float:
     return min(max(part, 0.0), 0.99)
 
 
-def parameters(shape: Shape, noise_pa: float, litres: float, hose: float) -> Ints:
-    """The burst kernel's parameters for a loop; hose: hose_part() of its log."""
+def parameters(shape: Shape, noise_pa: float, litres: float, hose: float, x: Ints | None = None) -> Ints:
+    """The burst kernel's parameters for a loop; hose: hose_part() of its log; x: the log itself, a row a second."""
     p = np.zeros(burst.PARAM_N, np.int32)
     pa_per_ml = 1.4 * shape.p0_pa / (shape.gas_ul / 1000)  # adiabatic
     p[burst.P_PUMP_CHANNEL] = max(shape.channels[0], 0) if shape.channels[0] != ABSENT else 0
@@ -70,8 +74,12 @@ def parameters(shape: Shape, noise_pa: float, litres: float, hose: float) -> Int
     most = np.zeros((BLOCKS_N, burst.MEMBER_N), np.int32)
     _noise_most(p, noise_pa, shape.p0_pa, shape.head_pa, most)
     floor = 64 * pa_per_ml * max(FLOOR_ML, FLOOR_ML_L * litres)
+    done = np.zeros(burst.MEMBER_N, np.int32)
+    if x is not None:
+        _log_most(p, x, done)
     for i in range(burst.MEMBER_N):
-        p[burst.LIMITS + i] = min(round(max(MARGIN * tail(most[:, i]), floor)), 2**28 - 2)
+        least = max(floor, min(LOG_PART * float(done[i]), LOG_MOST * floor))
+        p[burst.LIMITS + i] = min(round(max(MARGIN * tail(most[:, i]), least)), 2**28 - 2)
     return p
 
 
@@ -94,3 +102,18 @@ def _noise_most(p: Ints, noise_pa: float, p0_pa: int, head_pa: float, most: Ints
             twin.burst_step(state, p, x)
             for j in range(_MEMBER_N):
                 most[block, j] = max(most[block, j], state[_SCORES + j])
+
+
+@twin.compiled
+def _log_most(p: Ints, x: Ints, most: Ints) -> None:
+    """Each member's largest score over a log, its seconds' means joined by straight lines of ten samples."""
+    state = np.zeros(burst.STATE_N, np.int32)
+    tenth = np.zeros(6, np.int32)
+    pump = p[_PUMP]
+    for i in range(1, x.shape[0]):
+        for k in range(SAMPLES_PER_S):
+            tenth[pump] = x[i - 1, pump] + (x[i, pump] - x[i - 1, pump]) * k // SAMPLES_PER_S
+            tenth[0] = x[i - 1, 0] + (x[i, 0] - x[i - 1, 0]) * k // SAMPLES_PER_S
+            twin.burst_step(state, p, tenth)
+            for j in range(_MEMBER_N):
+                most[j] = max(most[j], state[_SCORES + j])

@@ -165,7 +165,7 @@ class Trial:
         validated = thresholds.validated(x, shape, folds)
         bank_params = thresholds.made(validated, shape.gas_ul, litres, rule)
         residual_params = fit.parameters(shape, folds.whole)
-        burst_params = bursts.parameters(shape, bursts.white_pa(x), litres, bursts.hose_part(x, shape))
+        burst_params = bursts.parameters(shape, bursts.white_pa(x), litres, bursts.hose_part(x, shape), x)
         # A second's noise is that of the middle six of its ten samples.
         noise_pa = member.sensors.noise_pa * math.sqrt(journey.STEPS_PER_S) / bursts.TRIMMED
         listening = journey.listening(burst_params, noise_pa)
