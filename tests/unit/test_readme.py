@@ -15,7 +15,7 @@ def spoken_code(text: str) -> list[str]:
 
 
 # What the commands on a page read and write in the reader's own folder.
-OF_THE_READER = {"day1.csv", "day2.csv", "loop.toml"}
+OF_THE_READER = {"day1.csv", "day2.csv", "loop.toml", "new.toml"}
 
 
 def test_every_make_target_that_readme_names_exists():
