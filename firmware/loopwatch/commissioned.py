@@ -206,8 +206,7 @@ class Commissioned:
     def _smooth(self) -> bool:
         """Whether what the burst path adds up is deeper than what goes to and fro, beyond what its limits are made for.
 
-        White noise steps up by up to a limit at commissioning, and of fourteen times as much falls three steps deep
-        less than once in 100 hours.
+        White noise hardly ever falls three of its own largest steps deep, whatever its strength.
         """
         depth_pa = 0
         for i in range(burst.MEMBER_N):
@@ -220,7 +219,7 @@ class Commissioned:
     def _is_rough(self, p_pa: int) -> bool:
         """Whether p_static is noisier than the bank's limits are for, or was within _ROUGH_S.
 
-        By a second that is so twice over, or two within _ROUGH_S: of a quiet loop's one in a thousand is so by chance.
+        By a second that is so twice over, or two within _ROUGH_S: a quiet loop's is so by chance now and then.
         """
         wobble_pa = min(self.wobble_pa, _WOBBLE_MAX_PA)
         # 17b + 11b = 28b; 5b + 14b + 11b = 30b

@@ -31,7 +31,7 @@ MEMBER_N = len(MEMBERS)
 
 # In a signal of a few coarse levels the fall from the highest to the lowest is up to 18 times its noise.
 NOISE_FACTOR = const(22)
-_SUDDEN = const(4)  # a quiet second in thousands goes three times as far to and fro as the mean one
+_SUDDEN = const(4)  # three times the mean second's noise comes by chance, too
 
 
 class Detector:

@@ -273,16 +273,22 @@ def check_memory(said: dict[str, int]) -> None:
         assert [each.t_ms for each in parsed.samples] == list(range(100, 100 * len(parsed.samples) + 1, 100))
 
 
+@contextmanager
+def taken_up(flash: bytes | bytearray, folder: Path) -> Iterator[dict[str, bytes]]:
+    """What the firmware keeps on this flash, in a new folder that is the current one meanwhile; by its path there."""
+    kept = {path: data for path, data in flash_image.read_files(flash).items() if path.split("/")[0] in KEPT}
+    folder.mkdir()
+    with in_folder(folder, kept):
+        yield kept
+
+
 def test_whatever_the_power_takes_what_was_kept_is_there_and_the_board_starts(
     run: Run, tmp_path: Path, record_property
 ) -> None:
     started_n = 0
     for n, cut in enumerate(run.cuts):
         flash = run.flash(cut)
-        kept = {path: data for path, data in flash_image.read_files(flash).items() if path.split("/")[0] in KEPT}
-        folder = tmp_path / str(n)
-        folder.mkdir()
-        with in_folder(folder, kept):
+        with taken_up(flash, tmp_path / str(n)) as kept:
             check_memory(cut.said)
         machine = Machine(flash)
         repl = Repl(machine)
@@ -324,10 +330,7 @@ def test_a_cut_during_a_push_in_safe_mode_leaves_the_old_or_the_new_configuratio
     outcomes = []
     for n, cut in enumerate(run.cuts):
         flash = run.flash(cut)
-        kept = {path: data for path, data in flash_image.read_files(flash).items() if path.split("/")[0] in KEPT}
-        folder = tmp_path / str(n)
-        folder.mkdir()
-        with in_folder(folder, kept):
+        with taken_up(flash, tmp_path / str(n)):
             found = Settings().load()
             book = Journal()
             Logbook(book).load()

@@ -7,6 +7,7 @@ import typer
 
 from .. import ports
 from ..desk.loop import Loop
+from ..errors import UsageError
 from ..monitor import LineView
 from ..plotters import Plotter, PlotterView
 from . import keeping, output
@@ -37,11 +38,11 @@ def monitor(
     as_json: bool = typer.Option(False, "--json", help="Nothing but one JSON document, at the end."),
 ) -> None:
     """Watch a board, until --for, q or Ctrl-C; a board that goes away is waited for."""
+    if plot and as_json:
+        raise UsageError("--plot and --json both want standard output for themselves: give one of them")
     notifier = _notifier(notify) if notify else None
     device = port or ports.the_board().device
     console = output.answers()
-    if plot and as_json:
-        raise typer.BadParameter("--plot and --json both want standard output for themselves: give one of them")
     loop = Loop() if output.has_screen() and not (no_ui or as_json or plot) else None
     lines = PlotterView(plot, typer.echo) if plot else LineView(console)
     view = loop or (None if as_json else lines)

@@ -2,7 +2,7 @@
 
 The members' noise is simulated: some days of samples at the loop's noise, and the exponential tail of the largest
 scores taken to where a member alarms ALARMS_PER_YEAR times; not below the floors, and not below LOG_PART times what
-the loop's own log has done to them. In a loop of hot water the coolant that stood shrinks by a millilitre within
+the loop's own log has done to them. In a loop of hot water the coolant that stood shrinks within
 seconds when the pump starts, which is as smooth as a leak.
 """
 
@@ -28,7 +28,7 @@ BLOCK_N = 1_000
 BLOCKS_N = 3_456  # four days
 TAIL_PART = 0.05
 YEAR_BLOCKS_N = 365 * 86_400 * SAMPLES_PER_S / BLOCK_N
-LOG_PART = 1.6  # a fortnight holds five starts of a pump, a year a hundred
+LOG_PART = 1.6  # a year holds more starts of a pump than a log, and one of them is the worst
 LOG_MOST = 4.0  # floors: a faulty second in the log must not end the watch for bursts
 STEP_S = 3  # a step of the head is over in this
 STEP_PART = 0.2
