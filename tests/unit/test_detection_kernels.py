@@ -97,6 +97,18 @@ def test_no_value_leaves_the_boards_small_integers_and_the_twin_agrees_to_the_bi
     assert plain(x, r_params, b_params, StrictInt) == compiled(x, r_params, b_params)
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_largest_liquid_at_the_largest_scale_stays_inside_small_integers(sign):
+    nothing = fit.Fit(np.zeros(residual.FEATURE_N), 0.0)
+    params, state = fit.parameters(fit.Shape(150_000, 150_000, 35_000.0, 30.0), nothing), twin.residual_state()
+    params[residual.C0_SUM], params[residual.SUM_SHIFT] = sign * (2**30 - 1), 0
+    state[residual.SCALE_ACC] = -residual.SCALE_MAX_ACC
+    strict = [StrictInt(v) for v in state.tolist()], [StrictInt(v) for v in params.tolist()]
+    residual_ul = residual.weigh(*strict, [StrictInt(0)] * residual.OUT_N)
+    # Half of the liquid more than itself, held to a litre.
+    assert residual_ul == sign * 2**20
+
+
 ON_MICROPYTHON = """
 import sys
 sys.path[:0] = {paths!r}
@@ -151,7 +163,7 @@ def float_scores(r, drives, b_params):
         slow += (value - slow) / 2**14
         age = min(max(1.0, (gas_ul - slow) / gas_ul), 2.83) ** 2
         for i, (drive, shift) in enumerate(bank.HOLDS):
-            held[i] = max(held[i] * (1 - 2.0**-shift), moving[drive])
+            held[i] = max(held[i] * (1 - 2.0**-shift), moving[drive] / 2**17)
         v = [min((1 + float(weights[g] @ held)) ** 2, 8.0) for g in groups]
         e = (value - level) / 2**n
         level += e
@@ -168,7 +180,7 @@ def test_the_banks_scores_are_those_of_the_float64_recursion(seed):
     b_params[bank.HOLD_WEIGHTS : bank.GROUPS] = rng.integers(0, 60, bank.GROUP_N * bank.HOLD_N)
     out = np.zeros((4_000, residual.OUT_N), np.int32)
     out[:, 0] = fallen(rng, len(out))
-    out[1:, 1:] = 300 * (rng.random((len(out) - 1, 6)) < 0.002)
+    out[1:, 1:7] = (300 << 17) * (rng.random((len(out) - 1, 6)) < 0.002)
     expected = float_scores(out[:, 0], out, b_params)
     state = twin.bank_state()
     for _ in range(bank.SETTLED_S):  # nothing counts before

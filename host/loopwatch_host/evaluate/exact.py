@@ -26,6 +26,7 @@ RESIDUAL_N = 33
 _B_STARTED, _AGE = 0, 1
 _HOLDS, _LEVELS, _SCORES = 2, 2 + bank.HOLD_N, 2 + bank.HOLD_N + bank.MEMBER_N
 BANK_N = _SCORES + bank.MEMBER_N
+_DRIVE_MAX = float(residual.DRIVE_MAX)
 _SWING_N, _HOURS_S, _DAYS_S = residual.SWING_GAIN, 2.0**14, 2.0**19
 
 
@@ -42,7 +43,8 @@ def flow(head_4096: float) -> float:
 
 @twin.compiled
 def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int, drives: Floats) -> float:
-    """The residual of this second, µL, with lost_ul more gone than x shows; drives as residual's output has them.
+    """The residual of this second, µL, with lost_ul more gone than x shows; drives as residual's output has
+    them, without its 2**DRIVE_SHIFT.
 
     head_4096: the pump's head as the board has averaged it.
     """
@@ -105,9 +107,9 @@ def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int
     drives[3] = state[residual.RADIATOR_4] - state[residual.RADIATOR_6]
     drives[4] = state[residual.SOURCE_4] - state[residual.SOURCE_9]
     drives[5] = state[residual.DOME_4] - state[residual.DOME_9]
-    drives[6] = float(residual.DRIVE_MAX) if off else 0.0
+    drives[6] = _DRIVE_MAX if off else 0.0
     for i in range(1, 7):
-        drives[i] = min(abs(drives[i]), float(residual.DRIVE_MAX))
+        drives[i] = min(abs(drives[i]), _DRIVE_MAX)
     return float(r_ul)
 
 
