@@ -9,7 +9,8 @@ Member j follows the residual as the level of a Kalman filter does, and adds up 
 
 It reads "more than h lost beyond an allowance of k". Nothing counts as evidence while the residual's lags fill after a
 start: 100 s for the fastest group, six times as long for each slower one. The evidence is divided by what the loop is
-doing: v, from peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands.
+doing: v, from peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands. All
+but the fastest group divide it by more while the loop is beyond what its log met (residual.DRIVE_BEYOND).
 L is in 1/256 µL, S, k and h in 2**-14 µL.
 """
 
@@ -75,6 +76,7 @@ _ROOT_MAX_Q13 = const(23_170)  # of a and of v: both end at 8
 _FALL_MAX = const((1 << 19) - 1)  # 2 mL in a second
 _AGE_MAX_S = const(1 << 24)
 _PART_PLACE = const(7)  # residual.RESIDUAL_PART_Q8 among the drives
+_DRIVE_BEYOND = const(8)  # residual.DRIVE_BEYOND among them; a test compares them
 
 
 def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
@@ -124,6 +126,7 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     state[SCALES_Q15 + 2] = w2
     state[SCALES_Q15 + 3] = w3
     settle_s = _SETTLE_FIRST_S
+    beyond = drives[_DRIVE_BEYOND]
     for group in range(GROUP_N):
         w = 8192 + ((state[SCALES_Q15 + group] + 4) >> 3)
         if w > _ROOT_MAX_Q13:
@@ -131,6 +134,10 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
         # a v in Q14, from 15b + 15b = 30b. A scale of ten bits would, times the noise, move alarms by seconds.
         v = (((w * w + 8192) >> 14) * age_q12 + 512) >> 10
         scale_q15 = (536_870_912 + (v >> 1)) // v
+        if beyond > 0:
+            if group > 0:
+                # Divided by (1 + beyond)**2 in Q12: 14b + 14b - 12b, and 16b + 12b.
+                scale_q15 = (scale_q15 << 12) // (((4096 + beyond) * (4096 + beyond)) >> 12)
         if started_s < settle_s:
             scale_q15 = 0
         state[SCALES_Q15 + group] = scale_q15
