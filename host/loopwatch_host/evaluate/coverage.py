@@ -46,7 +46,7 @@ def tried(member: family.Member, days: float, log_days: float, onset_n: int) -> 
     litres = member.loop.liquid_ml / 1000
     bank_params = thresholds.made(validated, shape.gas_ul, litres, thresholds.rule_for(log_days))
     reserve_ml = scalars(shape, residual_params, member.loop.liquid_ml)["reserve_ul"] / 1000
-    params = estimates.parameters(validated[:, 0], reserve_ml)
+    params = estimates.parameters(validated, bank_params, reserve_ml)
     out = np.zeros((len(x), residual.OUT_N), np.int32)
     twin.residuals(twin.residual_state(), residual_params, x, out)
     rng = np.random.default_rng([member.seed, 7])
