@@ -63,8 +63,8 @@ PICKED_FALL_UL = const(1)
 PICKED_LEVEL_SHIFT = const(2)
 PICKED_ALLOWANCE = const(3)
 PICKED_SCALE_Q10 = const(4)
-PICKED_PAST = const(5)  # whether the member is past its limit
-PICKED_KEPT_UL = const(6)  # what a level member says is lost, 0 when none says anything
+PICKED_ALONE = const(5)  # whether only level members have evidence worth telling
+PICKED_KEPT_UL = const(6)  # what level members say is lost
 PICKED_N = const(7)
 
 SETTLED_S = const(21_600)
@@ -189,19 +189,22 @@ def pick(state: ptr32, params: ptr32, picked: ptr32) -> int:
 
     Of those past their limit the one with the largest allowance, whose score left zero last; before any is, the most
     patient. A level member, which has no allowance, hardly ever stands at zero and dates nothing, but its score is
-    what was lost, however the loop was disturbed meanwhile: from half its limit on it counts. While only level members
-    say something the first of the others is picked, which may stand at zero. Allowances rise from member to member,
-    and level members have the scale of the first.
+    what was lost, however the loop was disturbed meanwhile. While one is past half its limit, and none of the others
+    past its own, the first of these is picked, which may stand at zero. Allowances rise from member to member, and
+    level members have the scale of the first.
     """
     best = -1
     first = -1
     past = 0
+    alone = 0
     kept = 0
     for i in range(MEMBER_N):
         score = state[SCORES + i]
         if params[ALLOWANCES + i] == 0:
-            if score > params[LIMITS + i] >> 1 and score > kept:
+            if score > kept:
                 kept = score
+            if score > params[LIMITS + i] >> 1:
+                alone = 1
         else:
             if first < 0:
                 first = i
@@ -211,7 +214,9 @@ def pick(state: ptr32, params: ptr32, picked: ptr32) -> int:
                     past = 1
                 elif best < 0:
                     best = i
-    if kept > 0 and past == 0:
+    if past > 0:
+        alone = 0
+    if alone > 0:
         best = first
     if best >= 0:
         scale_q10 = state[SCALES_Q10 + params[GROUPS + first]]
@@ -222,6 +227,6 @@ def pick(state: ptr32, params: ptr32, picked: ptr32) -> int:
         picked[PICKED_LEVEL_SHIFT] = params[LEVEL_SHIFTS + best]
         picked[PICKED_ALLOWANCE] = params[ALLOWANCES + best]
         picked[PICKED_SCALE_Q10] = state[SCALES_Q10 + params[GROUPS + best]]
-        picked[PICKED_PAST] = past
+        picked[PICKED_ALONE] = alone
         picked[PICKED_KEPT_UL] = (kept >> 4) // scale_q10  # 25b
     return best

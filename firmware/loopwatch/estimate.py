@@ -12,7 +12,8 @@ x = 1 - 2**-n. With E = 1 - x**A that gives F = q A - T (q - k a v) E, so
 A leak begins within a second, and a second's value is its mean: the span counts 0.25 s less, between 0.5 s more and
 1 s less, and half a second's loss is still to be seen. The interval takes F ± noise(A) a v, the noise being what
 commissioning found by leaks tried on the log: the bank alarms when chance has helped it, and dates the onset by the
-same chance. The most lost counts noise twice, and what went while the score had yet to leave zero, 2**n s of it.
+same chance. The most lost counts noise twice, and what went while the score had yet to leave zero, 2**n s of it; and
+it is not below 3/2 of what a level member has, which has not forgotten it for a disturbance.
 
 A slow leak is often seen by a level member alone, which knows what is lost but not since when. Then the loss is that
 member's score, from 3/8 to 5/2 of it. The rate is less than the first of the others would see, 4 k a v, as long as
@@ -27,7 +28,7 @@ FALL_UL = const(1)
 LEVEL_SHIFT = const(2)
 ALLOWANCE = const(3)
 SCALE_Q10 = const(4)
-PAST = const(5)
+ALONE = const(5)
 KEPT_UL = const(6)
 PICKED_N = const(7)
 
@@ -130,9 +131,8 @@ def estimate(picked: ptr32, params: ptr32, out: ptr32) -> int:
     kept_ul = picked[KEPT_UL]
     if kept_ul > _KEPT_MAX_UL:
         kept_ul = _KEPT_MAX_UL
-    alone = 0
-    if kept_ul > 0 and picked[PAST] == 0:
-        alone = 1
+    alone = picked[ALONE]
+    if alone > 0:
         # 4 k in µL/h is 225/256 of 2**-14 µL/s: 20b + 8b, and 19b + 10b.
         most_ul_h = ((allowance >> 4) * 225) >> 4
         if most_ul_h > 524_287:
@@ -167,12 +167,11 @@ def estimate(picked: ptr32, params: ptr32, out: ptr32) -> int:
             rate_ul_h = out[RATE_UL_H]
             sixteenths = before
         most_ul = (kept_ul * 3) >> 1
-        if alone:
+        if alone > 0:
             gone_ul = kept_ul + (kept_ul >> 3)
             if which == 1:
                 gone_ul = (kept_ul * 3) >> 3
             most_ul = (kept_ul * 5) >> 1
-        # What the picked member has forgotten for a disturbance since, a level member has not.
         if which == 2 and gone_ul < most_ul:
             gone_ul = most_ul
         if gone_ul > _RESERVE_MAX_UL:

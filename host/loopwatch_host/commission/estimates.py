@@ -54,6 +54,8 @@ TRIED_LEAST_S = 3_600  # the last onset lies so far before the log's end
 PART, PART_OF_MEMBER = 0.97, 0.93
 LEAST_CASES_N, LEAST_CASES_OF_MEMBER_N = 60, 40
 LEAST_PART_OF_STRAY = 0.1
+# (days, noise multiplied by): a log of less has met too little weather and duty, as for the limits.
+SHORT_LOGS = ((2.5, 3.0), (10.0, 1.5))
 
 
 def strays_ul(residual_ul: Ints) -> list[float]:
@@ -79,7 +81,9 @@ def parameters(out: Ints, bank_params: Ints, reserve_ml: float) -> Ints:
     out: validated output of residual, a row a second. reserve_ml: what can go before the pump loses suction.
     """
     strays = strays_ul(out[:, 0])
-    return packed([strays[0], *noises_ul(out, bank_params, strays)[1:]], reserve_ml)
+    factor = next((factor for days, factor in SHORT_LOGS if len(out) < days * 86_400), 1.0)
+    noises = [factor * noise for noise in noises_ul(out, bank_params, strays)]
+    return packed([strays[0], *noises[1:]], reserve_ml)
 
 
 def packed(noises: list[float], reserve_ml: float) -> Ints:
@@ -102,7 +106,7 @@ def noises_ul(out: Ints, bank_params: Ints, strays: list[float]) -> list[float]:
     rng = np.random.default_rng(zlib.crc32(bank_params.tobytes()))
     onsets = np.sort(rng.integers(first, last, TRIED_ONSETS_N)).tolist()
     cases = [
-        case for case in tried(out, bank_params, onsets, TRIED_ML_H, TRIED_DELAYS) if case.picked[bank.PICKED_PAST]
+        case for case in tried(out, bank_params, onsets, TRIED_ML_H, TRIED_DELAYS) if not case.picked[bank.PICKED_ALONE]
     ]
     if not cases:
         return strays
