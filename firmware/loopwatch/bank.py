@@ -65,7 +65,9 @@ PICKED_FALL_UL = const(1)
 PICKED_LEVEL_SHIFT = const(2)
 PICKED_ALLOWANCE = const(3)
 PICKED_SCALE_Q10 = const(4)
-PICKED_N = const(5)
+PICKED_ALONE = const(5)  # whether only level members have evidence worth telling
+PICKED_KEPT_UL = const(6)  # what level members say is lost
+PICKED_N = const(7)
 
 SETTLED_S = const(21_600)
 _SETTLE_FIRST_S = const(100)
@@ -198,18 +200,45 @@ def pick(state: ptr32, params: ptr32, picked: ptr32) -> int:
     """Take the member that knows best what leaks into picked; returns it, -1 when none has evidence.
 
     Of those past their limit the one with the largest allowance, whose score left zero last; before any is, the most
-    patient. A member without allowance hardly ever stands at zero and dates nothing. Allowances rise from member to
-    member.
+    patient. A level member, which has no allowance, hardly ever stands at zero and dates nothing, but its score is
+    what was lost, however the loop was disturbed meanwhile. While one is past half its limit, and none of the others
+    past its own, the first of these is picked, which may stand at zero. Allowances rise from member to member, and
+    level members have the scale of the first.
     """
     best = -1
+    first = -1
+    past = 0
+    alone = 0
+    kept = 0
     for i in range(MEMBER_N):
-        if params[ALLOWANCES + i] > 0 and state[AGES_S + i] > 0:
-            if best < 0 or state[SCORES + i] > params[LIMITS + i]:
-                best = i
+        score = state[SCORES + i]
+        if params[ALLOWANCES + i] == 0:
+            if score > kept:
+                kept = score
+            if score > params[LIMITS + i] >> 1:
+                alone = 1
+        else:
+            if first < 0:
+                first = i
+            if state[AGES_S + i] > 0:
+                if score > params[LIMITS + i]:
+                    best = i
+                    past = 1
+                elif best < 0:
+                    best = i
+    if past > 0:
+        alone = 0
+    if alone > 0:
+        best = first
     if best >= 0:
+        scale_q10 = state[SCALES_Q15 + params[GROUPS + first]] >> 5
+        if scale_q10 < 1:
+            scale_q10 = 1
         picked[PICKED_AGE_S] = state[AGES_S + best]
         picked[PICKED_FALL_UL] = state[ONSETS_UL + best] - (state[LEVELS + best] >> 8)
         picked[PICKED_LEVEL_SHIFT] = params[LEVEL_SHIFTS + best]
         picked[PICKED_ALLOWANCE] = params[ALLOWANCES + best]
         picked[PICKED_SCALE_Q10] = state[SCALES_Q15 + params[GROUPS + best]] >> 5
+        picked[PICKED_ALONE] = alone
+        picked[PICKED_KEPT_UL] = (kept >> 4) // scale_q10  # 25b
     return best

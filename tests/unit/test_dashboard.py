@@ -183,6 +183,8 @@ def test_a_rate_has_its_interval_beneath_it_and_says_when_there_is_none(leaking:
     screen = leaking.screen()
     assert re.search(r"leak rate +5\.2 mL/h", screen)
     assert re.search(r"95 % interval +4\.1 to 6\.6 mL/h", screen)
+    leaking.second(rate_ul_h=700, rate_low_ul_h=0, rate_high_ul_h=2_800)
+    assert re.search(r"95 % interval +at most 2\.8 mL/h", leaking.screen())
 
 
 def test_the_time_left_has_the_ends_that_the_rates_interval_gives_it() -> None:

@@ -126,7 +126,7 @@ def _worked(
         residual_params,
         bank_params,
         bursts.parameters(shape, bursts.white_pa(log.x), litres, bursts.hose_part(log.x, shape), log.x),
-        estimates.parameters(out[:, 0], board["reserve_ul"] / 1000),
+        estimates.parameters(out, bank_params, board["reserve_ul"] / 1000),
         liquid_ml,
         gas_ul / 1000,
         log.days,
