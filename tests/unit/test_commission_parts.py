@@ -183,7 +183,7 @@ def test_several_files_with_a_gap_between_them_are_parts_and_those_that_count_an
         write(path, parted.x[first:last], t_ms=t_ms - t_ms[0])
     anew = log.read(paths)
     assert (anew.parts, anew.anew_n) == (parted.parts, 2)
-    assert any("count their time anew" in text for text in checks.usable(anew)[1])
+    assert any("count their time anew" in text for text in checks.of_parts(anew))
     assert anew.days == parted.days
     write(paths[1], parted.x[: 8 * HOUR_S], t_ms=1000 * np.arange(8 * HOUR_S) + 5_000_000)
     with pytest.raises(log.LogError, match=r"day1\.csv: begins before .*day0\.csv ends"):

@@ -18,6 +18,7 @@ from loopwatch_host.errors import StoreError, UsageError
 from loopwatch_host.evaluate import family, journey
 from loopwatch_host.messages import Started
 from loopwatch_host.store import Log, Store
+from loopwatch_host.store.made import days_of
 
 DAY_S = 86_400
 FIRST_S = 2 * 3600
@@ -153,8 +154,9 @@ def test_one_command_commissions_again_keeps_the_volumes_and_says_what_changes(d
     told = json.loads(made.stdout)
     assert told["recorded"]["board_id"] == BOARD_ID
     assert told["changes"] is None
-    assert any("raised a leak 1 times" in text for text in told["caveats"])
+    assert any("raised a leak once" in text for text in told["caveats"])
     assert any("Commission again with 2.5 days" in text for text in told["caveats"])
+    assert days_of(db, told["crc"]) == told["days"] == pytest.approx(1.0)
     again = loopwatch(*vouched, "--board", first, "-o", tmp_path / "again.toml")
     assert again.returncode == 0, again.stdout + again.stderr
     assert f"against {first}" in again.stdout.replace("\n", " ")

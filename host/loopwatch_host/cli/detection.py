@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 
 from ..desk.words import duration_words
-from ..errors import UsageError
+from ..errors import StoreError, UsageError
 from . import output
 from .moments import seconds_from
 
@@ -144,6 +144,7 @@ def commission(
     page = to.with_suffix(".html")
     _write(to, record.to_toml(made))
     _write(page, report.html(work, to.name))
+    remember_made(made, db)
     if as_json:
         output.document(
             {
@@ -206,12 +207,12 @@ def _of_record(taken: Recorded) -> list[str]:
     """What the record says that its owner must weigh."""
     if not taken.leaks_s:
         return []
-    raised = f"the board raised a leak {len(taken.leaks_s)} times in this time, first at {_local(taken.leaks_s[0])}"
+    times = "once" if len(taken.leaks_s) == 1 else f"{len(taken.leaks_s)} times"
+    raised = f"the board raised a leak {times} in this time, first at {_local(taken.leaks_s[0])}"
     if taken.left_out_days:
-        return [
-            f"{raised}: left out are the 12 h before each and the time until it was reset, {taken.left_out_days:.1f}"
-            " days in all; if no coolant went, --tight takes them too, and then such an alarm comes less easily"
-        ]
+        left_out = f"left out are the 12 h before it and the time until it was reset, {taken.left_out_days:.1f} days"
+        vouched = "if no coolant went, --tight takes them too, and then such an alarm comes less easily"
+        return [f"{raised}: {left_out} in all; {vouched}"]
     return [f"{raised}: that no coolant went is its owner's word; if some did, commission again without --tight"]
 
 
@@ -228,6 +229,17 @@ def _record_document(taken: Recorded) -> dict[str, Any]:
 
 def _local(at_s: float) -> str:
     return datetime.fromtimestamp(at_s).strftime("%Y-%m-%d %H:%M")
+
+
+def remember_made(made: Commissioned, db: Path | None = None) -> None:
+    """Tell the log from how many days these settings come, for who asks later whether there is enough for new ones."""
+    from ..store import default_path
+    from ..store import made as kept
+
+    try:
+        kept.remember(db or default_path(), f"{made.crc:08X}", made.days)
+    except StoreError as error:
+        output.notes().print(f"not kept from how much log these settings come: {error}", markup=False)
 
 
 def _write(path: Path, text: str) -> None:

@@ -66,22 +66,29 @@ def usable(log: Log) -> tuple[Log, list[str]]:
             " fill; log on, through the nights if you can"
         )
     said = []
-    if len(long_enough) > 1:
-        said.append(
-            f"the log has {len(long_enough)} parts of {sum(map(log.length_s, long_enough)) / 3600:.0f} h together, with"
-            f" gaps between them: all but one count without the {spent_h:.0f} h in which their lags fill,"
-            f" {rest.days:.1f} days in all; what the loop does when nobody logs is not in it"
-        )
     short_h = [hours for hours in lengths_h if hours < least_h]
     if short_h:
         few = "one part" if len(short_h) == 1 else f"{len(short_h)} parts"
         said.append(f"left out: {few} shorter than {least_h:.0f} h, {sum(short_h):.1f} h together")
+    return rest, said
+
+
+def of_parts(log: Log) -> list[str]:
+    """What to know of a log with gaps."""
+    parts = log.parts
+    if len(parts) == 1:
+        return []
+    said = [
+        f"the log has {len(parts)} parts of {sum(map(log.length_s, parts)) / 3600:.0f} h together, with gaps between"
+        f" them: all but one count without the {fit.SKIP_S / 3600:.0f} h in which their lags fill, {log.days:.1f} days"
+        " in all; what the loop does when nobody logs is not in it"
+    ]
     if log.anew_n:
         said.append(
             "files after the first count their time anew: they are taken in the order given, each as begun at some time"
             " after the one before it"
         )
-    return rest, said
+    return said
 
 
 def left_out(log: Log, refusal: PartRefusal) -> tuple[Log, str]:

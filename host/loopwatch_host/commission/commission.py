@@ -169,7 +169,7 @@ def _fitted(
             said.append(text)
             continue
         if searched is log:
-            return log, shape, folds, [*caveats, *said]
+            return log, shape, folds, [*caveats, *checks.of_parts(log), *said]
         found = None
 
 
