@@ -343,12 +343,17 @@ def _configuration(facts: Facts) -> Finding:
     untold = _untold("configuration", "CONF:CRC?", facts)
     if untold:
         return untold
-    crc = Config().crc()
     theirs = facts.replies["CONF:CRC?"] or ""
-    default = theirs == f"{crc.hi << 16 | crc.lo:08X}"
+    default = theirs == default_crc()
     return Finding(
         "configuration", Level.OK, f"{theirs}, {'the safe defaults, not commissioned' if default else 'its own'}"
     )
+
+
+def default_crc() -> str:
+    """What a board answers to CONF:CRC? that runs on the safe defaults."""
+    crc = Config().crc()
+    return f"{crc.hi << 16 | crc.lo:08X}"
 
 
 def _crash(facts: Facts) -> Finding:

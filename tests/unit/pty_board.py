@@ -33,6 +33,7 @@ class PtyBoard:
         self.before_seq = 0
         self.boxes: dict[int, bytes] | None = {}
         self.writing: set[int] = set()
+        self.config_crc = ""
         self._encoder = wire.Encoder()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -163,6 +164,8 @@ class PtyBoard:
             again = [seq for seq in sorted(self.events) if seq > kept_after]
         elif text.startswith("BLAC:") and self.boxes is not None:
             reply = self._of_boxes(*text.replace(",", " ").split())
+        elif text == "CONF:CRC?" and self.config_crc:
+            reply = self.config_crc
         elif text.startswith(("STR ", "ALAR:ACK ")):
             reply = "OK"
         else:

@@ -1,4 +1,4 @@
-"""Commissioned again from what monitor has kept: the board's own seconds, the longest part, and what changes by it."""
+"""Commissioned again from what monitor has kept: the board's own seconds, all parts of them, and what changes by it."""
 
 import json
 import subprocess
@@ -17,7 +17,8 @@ from loopwatch_host.commission import changes, live, record, recorded
 from loopwatch_host.errors import StoreError, UsageError
 from loopwatch_host.evaluate import family, journey
 from loopwatch_host.messages import Started
-from loopwatch_host.store import Store
+from loopwatch_host.store import Log, Store
+from loopwatch_host.store.made import days_of
 
 DAY_S = 86_400
 FIRST_S = 2 * 3600
@@ -65,14 +66,61 @@ def db(tmp_path_factory: pytest.TempPathFactory, loop_x: np.ndarray) -> Path:
     return path
 
 
-def test_the_longest_part_of_all_sittings_is_the_log_and_the_boards_alarm_in_it_is_told(db, loop_x):
-    taken = recorded.read(db, session=1, from_s=NOW_S, to_s=NOW_S + 3 * DAY_S)
+def test_all_sittings_are_parts_of_the_log_and_the_boards_alarm_in_it_is_told(db, loop_x):
+    taken = recorded.read(db, session=1, from_s=NOW_S, to_s=NOW_S + 3 * DAY_S, tight=True)
     assert (taken.board_id, taken.parts_n) == (BOARD_ID, 2)
-    assert taken.begun_s == NOW_S + FIRST_S + HOLE_S
+    assert taken.begun_s == NOW_S
     assert taken.kept_days == pytest.approx((FIRST_S + SECOND_S) / DAY_S, abs=0.001)
-    assert taken.log.gaps_s() == []
-    assert np.array_equal(taken.log.x[:, :5], loop_x[FIRST_S + HOLE_S :, :5])
-    assert taken.leaks_s == [NOW_S + FIRST_S + HOLE_S + SECOND_S - 600]
+    assert taken.log.parts == [(0, FIRST_S), (FIRST_S, FIRST_S + SECOND_S)]
+    assert taken.log.gaps_s() == [(FIRST_S, HOLE_S)]
+    assert np.array_equal(taken.log.x[:FIRST_S, :5], loop_x[:FIRST_S, :5])
+    assert np.array_equal(taken.log.x[FIRST_S:, :5], loop_x[FIRST_S + HOLE_S :, :5])
+    assert (taken.leaks_s, taken.left_out_days) == ([NOW_S + FIRST_S + HOLE_S + SECOND_S - 600], 0)
+
+
+def test_the_time_around_a_leak_that_the_board_raised_is_left_out_unless_its_owner_vouches_for_it(db):
+    taken = recorded.read(db, session=1, from_s=NOW_S, to_s=NOW_S + 3 * DAY_S)
+    # Never reset while somebody listened: twelve hours before it, and all behind it.
+    left_s = FIRST_S + SECOND_S - 600 - recorded.BEFORE_LEAK_S
+    assert len(taken.log.x) == left_s
+    assert taken.left_out_days == pytest.approx((600 + recorded.BEFORE_LEAK_S) / DAY_S)
+    assert taken.parts_n == 2
+
+
+def test_a_leak_that_was_reset_parts_the_record_and_one_in_a_proof_test_does_not(tmp_path):
+    """Four days without a hole; a proof test's leak on the first, one that was mended after two hours on the third."""
+    path = tmp_path / "log.db"
+    hours_n = 4 * 24
+    with Store(path, "a port", NOW_S) as kept:
+        kept.add(_boot())
+        for n in range(hours_n * 6):
+            # A second each ten minutes, which is as far apart as neighbours of one part may be.
+            values = {**dict.fromkeys(live.COLUMNS, 25_000), "p_static_pa": 150_000 + n % 7, "p_pump_pa": 185_000}
+            kept.add(_record("mean", n, 600_000 * n, **values))
+        events = [
+            (5.0, "simulation", "UNACK"),
+            (5.1, "leak", "UNACK"),
+            (5.2, "leak", "NORM"),
+            (5.3, "simulation", "NORM"),
+            (50.0, "leak", "UNACK"),
+            (51.0, "leak", "ACKED"),
+            (52.0, "leak", "NORM"),
+        ]
+        for seq, (hour, name, state) in enumerate(events, 1):
+            subject_n, state_n = alarms.index_of(name), alarms.STATE_NAMES.index(state)
+            event = {"event_n": ALARM, "subject_n": subject_n, "state_n": state_n, "priority_n": 1}
+            kept.add(_record("event", seq, round(3_600_000 * hour), **event))
+    with Log(path) as log:
+        leaks = recorded.leaks(log, BOARD_ID, NOW_S, NOW_S + 5 * DAY_S)
+    assert leaks == [(NOW_S + 50 * 3600, NOW_S + 52 * 3600)]
+    t_ms = (1000 * (NOW_S + 600.0 * np.arange(hours_n * 6))).astype(np.float64)
+    well = recorded.outside(t_ms, leaks)
+    hours = (t_ms / 1000 - NOW_S) / 3600
+    assert np.array_equal(well, (hours < 38) | (hours > 52))
+    assert [(hours[well][a], hours[well][b - 1]) for a, b in recorded.parts_of(t_ms[well])] == [
+        (0, 38 - 1 / 6),
+        (52 + 1 / 6, hours_n - 1 / 6),
+    ]
 
 
 def test_a_range_and_another_board_choose_and_what_is_not_there_is_said(db, tmp_path):
@@ -96,21 +144,32 @@ def test_one_command_commissions_again_keeps_the_volumes_and_says_what_changes(d
     since = datetime.fromtimestamp(NOW_S).isoformat()
     which = ("--recorded", "--db", db, "--session", 1, "--from", since, "--to", until)
     first = tmp_path / "first.toml"
-    made = loopwatch(*which, "--volume-ml", 1900, "--gas-ml", 140, "-o", first, "--json")
+    refused = loopwatch(*which, "-o", first, "--json")
+    assert refused.returncode == 1
+    assert "a day is needed" in json.loads(refused.stdout)["error"]
+    assert "--tight" in json.loads(refused.stdout)["error"]
+    vouched = (*which, "--tight")
+    made = loopwatch(*vouched, "--volume-ml", 1900, "--gas-ml", 140, "-o", first, "--json")
     assert made.returncode == 0, made.stdout + made.stderr
     told = json.loads(made.stdout)
     assert told["recorded"]["board_id"] == BOARD_ID
     assert told["changes"] is None
-    assert any("raised a leak 1 times" in text for text in told["caveats"])
+    assert any("raised a leak once" in text for text in told["caveats"])
     assert any("Commission again with 2.5 days" in text for text in told["caveats"])
-    again = loopwatch(*which, "--board", first, "-o", tmp_path / "again.toml")
+    assert days_of(db, told["crc"]) == told["days"] == pytest.approx(1.0)
+    again = loopwatch(*vouched, "--board", first, "-o", tmp_path / "again.toml")
     assert again.returncode == 0, again.stdout + again.stderr
     assert f"against {first}" in again.stdout.replace("\n", " ")
     assert "loopwatch config push" in again.stdout
     kept, new = record.load(first), record.load(tmp_path / "again.toml")
     assert (new.liquid_ml, new.gas_ml) == (1900, 140)
     assert changes.words(changes.of(kept, new)) == []
-    for words in (("--recorded", "log.csv"), ("log.csv", "--db", db), ("--recorded", "--from", "12")):
+    for words in (
+        ("--recorded", "log.csv"),
+        ("log.csv", "--db", db),
+        ("log.csv", "--tight"),
+        ("--recorded", "--from", "12"),
+    ):
         assert loopwatch(*words, "-o", tmp_path / "no.toml").returncode == 2
     longer = new.bank.copy()
     longer[bank.LIMITS : bank.LIMITS + 2] = 1_000_000

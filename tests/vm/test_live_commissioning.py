@@ -24,7 +24,7 @@ from loopwatch_host.bench import plant
 from loopwatch_host.bench.scenario import load_scenario
 from loopwatch_host.bench.vm import VmTarget
 from loopwatch_host.bench.world import World
-from loopwatch_host.commission import live, log
+from loopwatch_host.commission import checks, live, log
 from loopwatch_host.commission.record import load
 from loopwatch_host.evaluate import family, journey
 
@@ -205,7 +205,7 @@ def test_a_loop_that_leaked_meanwhile_is_refused_with_the_reason_and_the_log_sta
     assert len(_rows(path)) >= DAY_S - MISSING_S
 
 
-def test_a_hole_of_hours_parts_the_log_and_the_longest_stretch_is_taken(tmp_path: Path) -> None:
+def test_a_hole_of_hours_parts_the_log_and_both_parts_count_as_far_as_they_are_long_enough(tmp_path: Path) -> None:
     path = tmp_path / "loop.csv"
     _nearly_a_day(path)
     hours_ago_s = time.time() - 3 * 3600
@@ -217,6 +217,7 @@ def test_a_hole_of_hours_parts_the_log_and_the_longest_stretch_is_taken(tmp_path
         file.writelines(f"{1000 * (DAY_S + 10_800 + i)},150000,185000,30000,29000,28000\n" for i in range(50))
     with live.LiveLog(path) as live_log:
         assert (live_log.stretch_s, live_log.logged_s) == (49, DAY_S + 10_849)
-    longest = log.read([path]).longest_stretch(600)
-    assert len(longest.x) == DAY_S - MISSING_S
-    assert longest.gaps_s() == []
+        assert live_log.counted_s == DAY_S - MISSING_S - 1
+    kept, said = checks.usable(log.read([path]))
+    assert len(kept.x) == DAY_S - MISSING_S
+    assert "one part shorter than 7 h" in said[0]

@@ -16,6 +16,7 @@ from ..client import Client
 from ..commission import record
 from ..errors import UsageError
 from . import output
+from .detection import remember_made
 
 app = typer.Typer(help="The board's configuration: show, push, pull, diff.", no_args_is_help=True)
 
@@ -77,6 +78,8 @@ def push(
     config = record.load_config(file)
     with asking(port) as ask, output.progress("sending") as progress:
         pushed = board_config.push(ask, config, force, progress)
+    if config.commissioned and (made := record.load(file)).days:
+        remember_made(made)
     if as_json:
         output.document({"file": str(file), **vars(pushed)})
         return

@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 
 from ..desk.words import duration_words
-from ..errors import UsageError
+from ..errors import StoreError, UsageError
 from . import output
 from .moments import seconds_from
 
@@ -71,13 +71,22 @@ def commission(
         False, "--recorded", help="Instead of LOG what `loopwatch monitor` has kept of the board, as leak-free time."
     ),
     from_text: str | None = typer.Option(
-        None, "--from", help="With --recorded: not before this date and time; 30 days back by itself."
+        None,
+        "--from",
+        help="With --recorded: not before this date and time; by itself 30 days back, or up to 120 while fewer than 10"
+        " days of log come together.",
     ),
     to_text: str | None = typer.Option(None, "--to", help="With --recorded: not after this date and time."),
     session: int | None = typer.Option(
         None, min=1, help="With --recorded: the board of this session; the latest by default."
     ),
     db: Path | None = typer.Option(None, help="With --recorded: the log to read; the user's by default."),
+    tight: bool = typer.Option(
+        False,
+        "--tight",
+        help="With --recorded: you have looked, and no coolant went when the board raised a leak; that time is learnt"
+        " from too.",
+    ),
     live: bool = typer.Option(
         False, "--live", help="Take the log from a board first; given again with the same LOG it goes on."
     ),
@@ -92,7 +101,7 @@ def commission(
     As leak-free time accumulates, again with more of it: --recorded takes what `loopwatch monitor` has kept, --board
     says what changes against the settings in force.
     """
-    from ..commission import changes, record, report
+    from ..commission import changes, checks, record, report
     from ..commission import commission as desk
     from ..commission import log as logs
 
@@ -103,8 +112,8 @@ def commission(
         withdrawal = desk.Withdrawal(withdrawn_ml, withdrawn_at)
     if recorded and (live or paths):
         raise UsageError("--recorded takes what `loopwatch monitor` has kept: leave LOG and --live out")
-    if not recorded and (from_text, to_text, session, db) != (None, None, None, None):
-        raise UsageError("--from, --to, --session and --db choose from what was recorded: add --recorded")
+    if not recorded and (from_text, to_text, session, db, tight) != (None, None, None, None, False):
+        raise UsageError("--from, --to, --session, --db and --tight choose from what was recorded: add --recorded")
     kept = record.load_config(board) if board else None
     before = record.load(board) if board and kept and kept.commissioned else None
     volume_ml, gas_ml = _volumes(volume_ml, gas_ml, before)
@@ -116,11 +125,16 @@ def commission(
             raise UsageError("--live fills one log: name one .csv file")
         log = logged(paths[0], target, scenario, seed, days)
     if recorded:
-        taken = _recorded(db, session, from_text, to_text)
+        taken = _recorded(db, session, from_text, to_text, tight)
         log = taken.log
     with output.progress("commissioning") as progress:
         log = log or logs.read(paths or [])
-        work = desk.worked(log, volume_ml, gas_ml, alarms_per_year, progress, withdrawal)
+        try:
+            work = desk.worked(log, volume_ml, gas_ml, alarms_per_year, progress, withdrawal)
+        except checks.Refusal as refusal:
+            if taken is None or not taken.left_out_days:
+                raise
+            raise checks.Refusal(f"{refusal} ({'; '.join(_of_record(taken))})") from None
     if kept is not None:
         work = replace(work, made=record.on_board(work.made, kept))
     if taken is not None:
@@ -130,6 +144,7 @@ def commission(
     page = to.with_suffix(".html")
     _write(to, record.to_toml(made))
     _write(page, report.html(work, to.name))
+    remember_made(made, db)
     if as_json:
         output.document(
             {
@@ -166,7 +181,9 @@ def _volumes(volume_ml: float | None, gas_ml: float | None, before: Commissioned
     return volume_ml or before.liquid_ml, gas_ml or (None if guessed else before.gas_ml)
 
 
-def _recorded(db: Path | None, session: int | None, from_text: str | None, to_text: str | None) -> Recorded:
+def _recorded(
+    db: Path | None, session: int | None, from_text: str | None, to_text: str | None, tight: bool
+) -> Recorded:
     """What was kept of the board; says what of it is taken."""
     from ..commission import recorded as room
     from ..store import default_path
@@ -177,10 +194,11 @@ def _recorded(db: Path | None, session: int | None, from_text: str | None, to_te
         if moment_s is not None and moment_s < EARLIEST_S:
             raise UsageError(f"{text!r} is no moment here: give a date and time as 2026-11-22T10:15")
         moments_s.append(moment_s)
-    taken = room.read(db or default_path(), session, *moments_s)
-    parts = "" if taken.parts_n == 1 else f", the longest of {taken.parts_n} parts of {taken.kept_days:.1f} days"
+    from_s, to_s = moments_s
+    taken = room.read(db or default_path(), session, from_s, to_s, tight)
+    parts = "" if taken.parts_n == 1 else f" in {taken.parts_n} parts"
     output.notes().print(
-        f"board {taken.board_id}: {taken.log.days:.1f} days from {_local(taken.begun_s)} on{parts}", markup=False
+        f"board {taken.board_id}: {taken.kept_days:.1f} days{parts} kept, from {_local(taken.begun_s)} on", markup=False
     )
     return taken
 
@@ -189,10 +207,13 @@ def _of_record(taken: Recorded) -> list[str]:
     """What the record says that its owner must weigh."""
     if not taken.leaks_s:
         return []
-    return [
-        f"the board raised a leak {len(taken.leaks_s)} times in this log, first at {_local(taken.leaks_s[0])}: that no"
-        " coolant went is its owner's word; if some did, commission with --from a moment after it"
-    ]
+    times = "once" if len(taken.leaks_s) == 1 else f"{len(taken.leaks_s)} times"
+    raised = f"the board raised a leak {times} in this time, first at {_local(taken.leaks_s[0])}"
+    if taken.left_out_days:
+        left_out = f"left out are the 12 h before it and the time until it was reset, {taken.left_out_days:.1f} days"
+        vouched = "if no coolant went, --tight takes them too, and then such an alarm comes less easily"
+        return [f"{raised}: {left_out} in all; {vouched}"]
+    return [f"{raised}: that no coolant went is its owner's word; if some did, commission again without --tight"]
 
 
 def _record_document(taken: Recorded) -> dict[str, Any]:
@@ -202,11 +223,23 @@ def _record_document(taken: Recorded) -> dict[str, Any]:
         "kept_days": taken.kept_days,
         "parts": taken.parts_n,
         "leaks_s": taken.leaks_s,
+        "left_out_days": taken.left_out_days,
     }
 
 
 def _local(at_s: float) -> str:
     return datetime.fromtimestamp(at_s).strftime("%Y-%m-%d %H:%M")
+
+
+def remember_made(made: Commissioned, db: Path | None = None) -> None:
+    """Tell the log from how many days these settings come, for who asks later whether there is enough for new ones."""
+    from ..store import default_path
+    from ..store import made as kept
+
+    try:
+        kept.remember(db or default_path(), f"{made.crc:08X}", made.days)
+    except StoreError as error:
+        output.notes().print(f"not kept from how much log these settings come: {error}", markup=False)
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,8 +13,9 @@ from ..bench.runner import make_target
 from ..bench.scenario import load_scenario
 from ..bench.world import World
 from ..client import Client
-from ..doctor import Facts, Finding, Level
-from ..errors import NoBoard, UsageError
+from ..doctor import Facts, Finding, Level, default_crc
+from ..errors import NoBoard, StoreError, UsageError
+from ..store import default_path
 from . import output
 
 VIRTUAL_SCENARIO = "quiet"
@@ -26,12 +27,14 @@ def doctor(
     port: str | None = typer.Option(None, help="Port of the board; found by its USB id by default."),
     target: str = typer.Option("serial", help="serial, serial:PORT, or a virtual board: vm, pico."),
     watch_s: float = typer.Option(5.0, "--for", min=1.0, help="Listen for so many seconds."),
+    db: Path | None = typer.Option(None, help="The log that `loopwatch monitor` keeps; the user's by default."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document."),
 ) -> None:
     """Examine a board; exit code 1 when something failed, 3 when there is no board."""
     kind, _, named = target.partition(":")
     if kind == "serial":
         findings, facts, exit_code = _real(port or named, watch_s, as_json)
+        findings += _commissioning(facts, db or default_path())
     elif port:
         raise UsageError(f"--port names a real board and --target {target} is a virtual one: give one of them")
     else:
@@ -69,6 +72,25 @@ def _real(named: str, watch_s: float, as_json: bool) -> tuple[list[Finding], Fac
     finally:
         client.close()
     return findings + examination.judge(facts), facts, 0
+
+
+def _commissioning(facts: Facts, log: Path) -> list[Finding]:
+    """Whether what was kept of the board is enough for settings that see more than those in force."""
+    crc = (facts.replies.get("CONF:CRC?") or "!").strip()
+    if crc.startswith("!") or not facts.board_id or crc == default_crc():
+        return []
+    from ..commission import accumulated
+
+    try:
+        advice = accumulated.advice(log, facts.board_id, crc)
+    except StoreError as error:
+        return [Finding("commissioning", Level.WARN, "the log cannot be read", str(error))]
+    if advice is None:
+        text = "not known from how much log its settings were made: not by this laptop, or before it kept that"
+        return [Finding("commissioning", Level.OK, text)]
+    if not advice:
+        return [Finding("commissioning", Level.OK, "the log holds no more than its settings were made from")]
+    return [Finding("commissioning", Level.WARN, advice, accumulated.COMMANDS)]
 
 
 def _virtual(kind: str, watch_s: float) -> Facts:

@@ -59,7 +59,7 @@ def logged(path: Path, target: str, scenario: str, seed: int, days: float) -> Lo
 
     Raises NoBoard, UsageError, and LoopwatchError when somebody ends it before.
     """
-    from ..commission import checks, live
+    from ..commission import live
     from ..commission import log as logs
 
     kind, _, port = target.partition(":")
@@ -77,19 +77,19 @@ def logged(path: Path, target: str, scenario: str, seed: int, days: float) -> Lo
             source = opened.enter_context(live.at_bench(kind, scenario, seed))
         ended = opened.enter_context(until_ended())
         if live_log.seconds_n:
-            begun = duration_words(live_log.stretch_s)
-            output.notes().print(f"{path}: {begun} without a long hole are there; going on", markup=False)
+            begun = duration_words(live_log.counted_s)
+            output.notes().print(f"{path}: {begun} that count are there; going on", markup=False)
         progress = opened.enter_context(output.progress(f"logging into {path}"))
-        while live_log.stretch_s < of_s and not ended():
+        while live_log.counted_s < of_s and not ended():
             for message in source.messages():
                 live_log.take(message)
                 teller.take(message)
             teller.tick()
-            progress(live_log.stretch_s, of_s)
-        done_s = live_log.stretch_s
+            progress(live_log.counted_s, of_s)
+        done_s = live_log.counted_s
     if done_s < of_s:
         raise LoopwatchError(
             f"ended with {duration_words(done_s)} of {duration_words(of_s)} in {path}: the same command goes on with"
             f" it, `loopwatch commission {path}` takes what is there"
         )
-    return logs.read([path]).longest_stretch(checks.LONGEST_GAP_S)
+    return logs.read([path])

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..adviser import Adviser
 from ..bench.runner import Observed, PowerSwitch, Truth, consume, give_commands, make_target, starts_s, step_words
 from ..bench.scenario import Scenario
 from ..bench.target import VirtualTarget
@@ -139,6 +140,7 @@ def at_board(
         remember(log, kept)
         watch = Watch(heard, store, view, Observed(lambda: [0.0]))
         watch.boxes = BoxKeeper(client, store)
+        watch.adviser = Adviser(client, log)
         yield Sitting(client, store, watch, for_s)
         if raw.error:
             output.notes().print(raw.error, style="yellow", markup=False)

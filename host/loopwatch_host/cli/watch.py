@@ -18,6 +18,7 @@ from ..messages import Message
 from ..store import Store
 
 if TYPE_CHECKING:
+    from ..adviser import Adviser
     from ..box_keeper import BoxKeeper
     from ..notify import Notifier
 
@@ -42,13 +43,15 @@ class View(Protocol):
 class Watch:
     """One sitting in front of a board. view is None when nothing is to be printed. notifier: who else is told.
 
-    boxes: who fetches the board's black boxes, and when nobody does None.
+    boxes: who fetches the board's black boxes, and when nobody does None. adviser: who says when the board should be
+    commissioned again.
     """
 
     def __init__(self, heard: Subscription, store: Store, view: View | None, observed: Observed) -> None:
         self.observed = observed
         self.notifier: Notifier | None = None
         self.boxes: BoxKeeper | None = None
+        self.adviser: Adviser | None = None
         self._heard = heard
         self._store = store
         self._view = view
@@ -69,12 +72,18 @@ class Watch:
                 self.notifier.take(each)
             if self.boxes:
                 self.boxes.take(each)
+            if self.adviser:
+                self.adviser.take(each)
         if self.notifier:
             self.notifier.tick()
         if self.boxes:
             for news in self.boxes.tick():
                 if self._view:
                     self._view.show(news)
+        if self.adviser:
+            for said in self.adviser.tick():
+                if self._view:
+                    self._view.show(said)
         self._store.tick()
         if self._view:
             self._view.tick()

@@ -15,7 +15,7 @@ import numpy as np
 from loopwatch import burst
 
 from .. import twin
-from .fit import ABSENT, Floats, Ints, Shape
+from .fit import ABSENT, Floats, Ints, Shape, Spans
 
 # (allowance mL/h, n)
 MEMBERS = ((1_200.0, 3), (2_500.0, 2), (5_000.0, 1))
@@ -42,10 +42,11 @@ def white_pa(x: Ints) -> float:
     return float(np.median(bend)) / 0.6745 / math.sqrt(6) * math.sqrt(SAMPLES_PER_S) / TRIMMED
 
 
-def hose_part(x: Ints, shape: Shape) -> float:
+def hose_part(x: Ints, shape: Shape, parts: Spans | None = None) -> float:
     """Pa that the vessel falls by at once for a Pa of the pump's head: what the discharge hose takes in.
 
-    By least squares over the seconds of a log in which the head steps by a fifth of its reference or more.
+    By least squares over the seconds of a log in which the head steps by a fifth of its reference or more; not over
+    those that lie in two of its parts.
     """
     pump = shape.channels[0]
     if pump == ABSENT or shape.head_pa <= 0:
@@ -55,14 +56,21 @@ def hose_part(x: Ints, shape: Shape) -> float:
     steps = head[STEP_S:] - head[:-STEP_S]
     falls = vessel[:-STEP_S] - vessel[STEP_S:]
     moving = np.abs(steps) > STEP_PART * shape.head_pa
+    for _, last in (parts or [])[:-1]:
+        moving[last - STEP_S : last] = False
     if moving.sum() < STEP_S:
         return 0.0
     part = float((steps[moving] @ falls[moving]) / (steps[moving] @ steps[moving]))
     return min(max(part, 0.0), 0.99)
 
 
-def parameters(shape: Shape, noise_pa: float, litres: float, hose: float, x: Ints | None = None) -> Ints:
-    """The burst kernel's parameters for a loop; hose: hose_part() of its log; x: the log itself, a row a second."""
+def parameters(
+    shape: Shape, noise_pa: float, litres: float, hose: float, x: Ints | None = None, parts: Spans | None = None
+) -> Ints:
+    """The burst kernel's parameters for a loop; hose: hose_part() of its log; x: the log itself, a row a second.
+
+    parts: of the log, each watched anew.
+    """
     p = np.zeros(burst.PARAM_N, np.int32)
     pa_per_ml = 1.4 * shape.p0_pa / (shape.gas_ul / 1000)  # adiabatic
     p[burst.P_PUMP_CHANNEL] = max(shape.channels[0], 0) if shape.channels[0] != ABSENT else 0
@@ -76,7 +84,8 @@ def parameters(shape: Shape, noise_pa: float, litres: float, hose: float, x: Int
     floor = 64 * pa_per_ml * max(FLOOR_ML, FLOOR_ML_L * litres)
     done = np.zeros(burst.MEMBER_N, np.int32)
     if x is not None:
-        _log_most(p, x, done)
+        for first, last in parts or [(0, len(x))]:
+            _log_most(p, x[first:last], done)
     for i in range(burst.MEMBER_N):
         least = max(floor, min(LOG_PART * float(done[i]), LOG_MOST * floor))
         p[burst.LIMITS + i] = min(round(max(MARGIN * tail(most[:, i]), least)), 2**28 - 2)

@@ -14,7 +14,7 @@ from loopwatch import residual
 
 from .. import twin
 from . import estimates
-from .checks import Refusal
+from .checks import LEAST_PART_S, Refusal
 from .fit import Ints
 from .log import Log
 from .record import Commissioned
@@ -36,18 +36,29 @@ class Calibration:
 
 
 def before(log: Log, at_s: float) -> Log:
-    """The log up to the withdrawal; Refusal when it does not go on for long enough behind."""
+    """The log up to the withdrawal; Refusal when its part does not go on for long enough behind or before."""
     if not log.second[0] + APART_S < log.second[0] + at_s < log.second[-1]:
         raise Refusal(
             f"the withdrawal at {at_s:g} s lies outside the log of {log.second[-1] - log.second[0] + 1} s: give the"
             " seconds from its start"
         )
-    if log.second[-1] - log.second[0] < at_s + SETTLED_S + AFTER_S // 2:
+    first, last = _around(log, at_s)
+    if log.second[last - 1] - log.second[0] < at_s + SETTLED_S + AFTER_S // 2:
         raise Refusal(
             f"the log ends too soon after the withdrawal: log on for {(SETTLED_S + AFTER_S) // 60} min, then end it"
         )
+    if first and at_s - (log.second[first] - log.second[0]) < LEAST_PART_S:
+        raise Refusal(
+            f"the log has a gap less than {LEAST_PART_S / 3600:.0f} h before the withdrawal, which the millilitres need"
+            " to be read by: log for longer, then take out again"
+        )
     n = int(np.searchsorted(log.second - log.second[0], at_s - APART_S))
     return replace(log, x=log.x[:n], second=log.second[:n])
+
+
+def _around(log: Log, at_s: float) -> tuple[int, int]:
+    """The rows of the part in which a second lies, or of the last one that began before it."""
+    return next(part for part in reversed(log.parts) if log.second[part[0]] - log.second[0] <= at_s)
 
 
 def found(whole: Log, made: Commissioned, validated: Ints, withdrawn_ml: float, at_s: float) -> Calibration:
@@ -55,12 +66,13 @@ def found(whole: Log, made: Commissioned, validated: Ints, withdrawn_ml: float, 
 
     validated: output of the residual kernel in that part of the log, for how far it strays by itself.
     """
-    t_s = whole.second - whole.second[0]
-    # A gap in the log leaves at least something of either: gaps of more than ten minutes are refused.
+    first, last = _around(whole, at_s)
+    x, t_s = whole.x[first:last], whole.second[first:last] - whole.second[0]
+    # A gap in the part leaves at least something of either: it is of ten minutes at most.
     early = (t_s >= at_s - BEFORE_S) & (t_s < at_s - APART_S)
     late = (t_s >= at_s + SETTLED_S) & (t_s < at_s + SETTLED_S + AFTER_S)
-    out = np.zeros((len(whole.x), residual.OUT_N), np.int32)
-    twin.residuals(twin.residual_state(), made.residual, whole.x, out)
+    out = np.zeros((len(x), residual.OUT_N), np.int32)
+    twin.residuals(twin.residual_state(), made.residual, x, out)
     fall_ml = float(np.median(out[early, 0]) - np.median(out[late, 0])) / 1000
     stray_ml = estimates.strays_ul(validated[:, 0])[SPAN_LOG2] / 1000
     if fall_ml < 2 * stray_ml:

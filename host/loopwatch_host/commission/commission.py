@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,10 @@ class Withdrawal:
 
 @dataclass(frozen=True)
 class Work:
-    """What commissioning found on its way: the log it went by, the fit, and the validated output of every second."""
+    """What commissioning found on its way: the log it went by, the fit, and the validated output of every second.
+
+    log: without the parts that were left out. out: its parts end to end, see thresholds.validated().
+    """
 
     log: Log
     shape: fit.Shape
@@ -103,35 +107,36 @@ def worked(
 def _worked(
     log: Log, liquid_ml: float, gas_ml: float, alarms_per_year: float, progress: Callable[[float, float], None]
 ) -> Work:
-    caveats = checks.before(log)
-    progress(0, 4)
     litres = liquid_ml / 1000
     gas_ul = min(max(round(gas_ml * 1000), 5_000), 4_000_000)
-    shape, folds = fit.searched(log.x, fit.shape_of(log.x, gas_ul, log.channels))
+    log, shape, folds, caveats = _fitted(log, gas_ul, litres, lambda: progress(0, 4))
     progress(2, 4)
-    checks.after(folds, litres)
+    parts = log.parts
     caveats += checks.of_fit(shape)
-    out = thresholds.validated(log.x, shape, folds)
+    out = thresholds.validated(log.x, shape, folds, parts)
     rule = thresholds.rule_for(log.days, alarms_per_year)
     bank_params = thresholds.made(out, gas_ul, litres, rule)
     progress(3, 4)
     residual_params = fit.parameters(shape, folds.whole)
-    reach.put(residual_params, [log.x])
+    seen = [log.x[first:last] for first, last in parts]
+    reach.put(residual_params, seen)
+    caveats.append(reach.words(residual_params, seen))
     seed = zlib.crc32(residual_params.tobytes())
     curve = detectability(out, bank_params, seed)
-    raw_ul = raw_rms_ul(log.x, shape)
+    raw_ul = raw_rms_ul(log.x, shape, parts)
+    hose = bursts.hose_part(log.x, shape, parts)
     board = scalars(shape, residual_params, liquid_ml)
     progress(4, 4)
     made = Commissioned(
         residual_params,
         bank_params,
-        bursts.parameters(shape, bursts.white_pa(log.x), litres, bursts.hose_part(log.x, shape), log.x),
+        bursts.parameters(shape, bursts.white_pa(log.x), litres, hose, log.x, parts),
         estimates.parameters(out, bank_params, board["reserve_ul"] / 1000),
         liquid_ml,
         gas_ul / 1000,
         log.days,
         alarms_per_year,
-        hourly_rms_ul(out[:: fit.EVERY_S, 0].astype(np.float64)),
+        hourly_rms_ul(*_thinned(out[:, 0], fit.kept(parts))),
         raw_ul,
         caveats,
         curve,
@@ -140,16 +145,52 @@ def _worked(
     return Work(log, shape, folds, out, made)
 
 
-def hourly_rms_ul(r_ul: Floats) -> float:
-    """rms change over an hour of a residual every EVERY_S seconds, after means of a minute."""
-    means = r_ul[: len(r_ul) // 6 * 6].reshape(-1, 6).mean(1)
-    return float(np.sqrt(np.mean((means[60:] - means[:-60]) ** 2)))
+def _fitted(
+    log: Log, gas_ul: int, litres: float, started: Callable[[], None]
+) -> tuple[Log, fit.Shape, fit.Folds, list[str]]:
+    """The parts of a log that can be learnt from, what they were fitted with, and caveats; checks.Refusal.
+
+    started: called once the channels have been looked at.
+    """
+    log, said = checks.usable(log)
+    found: tuple[fit.Shape, fit.Folds] | None = None
+    while True:
+        try:
+            caveats = checks.before(log)
+            started()
+            start = fit.shape_of(log.x, gas_ul, log.channels)
+            if found is None:
+                shape, folds = found = fit.searched(log.x, start, log.parts)
+                searched = log
+            else:
+                # A part that leaks spoils the fit of all: without it the others may be well. The shape can wait.
+                shape = found[0]
+                folds = fit.folds_of(log.x, shape, log.parts)
+            checks.after(folds, litres, [int(log.second[first]) for first, _ in log.parts])
+        except checks.PartRefusal as refusal:
+            log, text = checks.left_out(log, refusal)
+            said.append(text)
+            continue
+        if searched is log:
+            return log, shape, folds, [*caveats, *checks.of_parts(log), *said]
+        found = None
 
 
-def raw_rms_ul(x: Ints, shape: fit.Shape) -> float:
+def hourly_rms_ul(r_ul: Floats, parts: fit.Spans | None = None) -> float:
+    """rms change over an hour of a residual every EVERY_S seconds, in each part, after means of a minute."""
+    return float(np.sqrt(np.mean(fit.changes_ul(r_ul, 60, parts) ** 2)))
+
+
+def raw_rms_ul(x: Ints, shape: fit.Shape, parts: fit.Spans | None = None) -> float:
     """The same of the gas law alone at a fixed temperature: what pressure without compensation shows."""
-    pressure = x[:: fit.EVERY_S, 0].astype(np.float64)
-    return hourly_rms_ul(-shape.gas_ul * (shape.p0_pa / pressure - 1))
+    pressure, places = _thinned(x[:, 0], parts or [(0, len(x))])
+    return hourly_rms_ul(-shape.gas_ul * (shape.p0_pa / pressure - 1), places)
+
+
+def _thinned(column: Ints, parts: fit.Spans) -> tuple[Floats, fit.Spans]:
+    """Every EVERY_S-th value of each part, and where the parts are then."""
+    each = [column[first : last : fit.EVERY_S].astype(np.float64) for first, last in parts]
+    return np.concatenate(each), list(pairwise(np.cumsum([0, *map(len, each)]).tolist()))
 
 
 @twin.compiled
@@ -216,16 +257,20 @@ def replayed(log: Log, made: Commissioned) -> dict[str, Any]:
     if needed:
         names = ", ".join(CHANNELS[column] for column in sorted(needed))
         raise LogError(f"the log has no {names}, which these settings go by: replay a log of the loop they are for")
-    at_s, which = np.zeros(100_000, np.int32), np.zeros(100_000, np.int32)
     most = np.zeros(bank.MEMBER_N, np.int32)
-    states = twin.residual_state(), twin.bank_state()
-    count = twin.replay(states[0], made.residual, states[1], made.bank, log.x, at_s, which, most)
-    alarms = []
-    for i in range(min(count, len(at_s))):
-        by = [j for j in range(bank.MEMBER_N) if which[i] >> j & 1]
-        allowances = [thresholds.MEMBERS[j][0] for j in by]
-        t_s = int(log.second[at_s[i]] - log.second[0])
-        alarms.append({"t_s": t_s, "name": "leak", "state": "UNACK", "priority": 1, "members_ml_h": allowances})
+    alarms: list[dict[str, Any]] = []
+    count = 0
+    for first, last in log.parts:
+        at_s, which = np.zeros(100_000, np.int32), np.zeros(100_000, np.int32)
+        # As a board that is switched on anew: nobody knows what the loop did in a gap.
+        states = twin.residual_state(), twin.bank_state()
+        n = twin.replay(states[0], made.residual, states[1], made.bank, log.x[first:last], at_s, which, most)
+        count += n
+        for i in range(min(n, len(at_s))):
+            by = [j for j in range(bank.MEMBER_N) if which[i] >> j & 1]
+            allowances = [thresholds.MEMBERS[j][0] for j in by]
+            t_s = int(log.second[first + at_s[i]] - log.second[0])
+            alarms.append({"t_s": t_s, "name": "leak", "state": "UNACK", "priority": 1, "members_ml_h": allowances})
     limits = made.bank[bank.LIMITS : bank.LIMITS + bank.MEMBER_N]
     evidence = [
         round(1000 * int(most[j]) / int(limits[j])) if limits[j] != thresholds.NEVER else None

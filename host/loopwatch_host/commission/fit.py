@@ -3,13 +3,17 @@
 The board's kernel computes the features; here their weights are found by ridge regression against the gas that the
 pressure shows, with a line in time that takes up permeation and is dropped. What is not linear in a weight (the
 coolant's curve, the gas's exchange with its wall, the flow while the pump stands) is searched, by the residual of
-weights fitted on other parts of the log than they are scored on.
+weights fitted on other stretches of the log than they are scored on.
+
+A log may have parts, with a gap between them in which anything may have happened, a refill too: in each the lags fill
+anew, and each has a level of its own beside the weights, which all share. The board gets the last one's.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +24,7 @@ from .. import twin
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+Spans = list[tuple[int, int]]  # of rows: the first, and one beyond the last
 
 SKIP_S = 6 * 3600  # the slowest lags fill
 EVERY_S = 10
@@ -143,77 +148,155 @@ def put_weights(p: Ints, fit: Fit) -> None:
         p[residual.SWING_GAIN] = round(64 / swing_ul * 2 ** int(p[residual.SWING_SHIFT]))
 
 
-def features(x: Ints, shape: Shape) -> tuple[Floats, Floats]:
-    """Features and gas gain (µL) every EVERY_S seconds after SKIP_S."""
-    n = max(0, (len(x) - SKIP_S + EVERY_S - 1) // EVERY_S)
+def features(x: Ints, shape: Shape, parts: Spans | None = None) -> tuple[Floats, Floats]:
+    """Features and gas gain (µL) every EVERY_S seconds of each part after its SKIP_S."""
+    parts = parts or [(0, len(x))]
+    places = kept(parts, EVERY_S)
+    n = places[-1][1]
     out = np.zeros((n, residual.FEATURE_N), np.int32)
     gain_ul = np.zeros(n, np.int32)
-    twin.features(twin.residual_state(), parameters(shape), x, SKIP_S, EVERY_S, out, gain_ul)
+    p = parameters(shape)
+    for (first, last), (a, b) in zip(parts, places, strict=True):
+        twin.features(twin.residual_state(), p, x[first:last], SKIP_S, EVERY_S, out[a:b], gain_ul[a:b])
     return out.astype(np.float64), gain_ul.astype(np.float64)
 
 
-class Folds:
-    """Ridge fits of one log that leave out one of its contiguous parts each; `whole` leaves out none."""
+def kept(parts: Spans, every_s: int = 1) -> Spans:
+    """Where the parts' rows are when each has lost its first SKIP_S and of the others each every_s-th stays."""
+    counts = [max(0, (last - first - SKIP_S + every_s - 1) // every_s) for first, last in parts]
+    return list(pairwise(np.cumsum([0, *counts]).tolist()))
 
-    def __init__(self, f: Floats, gain_ul: Floats, fold_n: int, ridge: float) -> None:
+
+def used_days(parts: Spans) -> float:
+    """Days in the rows of parts; every part but the first counts without its SKIP_S."""
+    return (sum(last - first for first, last in parts) - SKIP_S * (len(parts) - 1)) / 86_400
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of features in one fold and one part, and the fit that has not seen them.
+
+    begins: whether it is a part's first one. Pieces of a part follow each other without a jump.
+    """
+
+    first: int
+    last: int
+    fit: Fit
+    begins: bool
+
+
+class Folds:
+    """Ridge fits of one log that leave out one of its contiguous stretches each; `whole` leaves out none.
+
+    parts: the rows of f in each part of the log; each has a constant and all have one line in time.
+    """
+
+    def __init__(self, f: Floats, gain_ul: Floats, fold_n: int, ridge: float, parts: Spans | None = None) -> None:
         n = len(f)
         self.edges = np.linspace(0, n, fold_n + 1).astype(int)
+        self.parts = parts or [(0, n)]
         z = np.empty((n, f.shape[1] + 2))
         self._mean = f.mean(0)
         self._scale = f.std(0) + 1e-9
         z[:, :-2] = (f - self._mean) / self._scale
-        z[:, -2] = np.linspace(-1.7, 1.7, n)
+        for a, b in self.parts:
+            # As steep in every part, and through its middle.
+            z[a:b, -2] = np.linspace(-1.7, 1.7, b - a) * ((b - a) / n)
         z[:, -1] = 1.0
-        parts = [slice(a, b) for a, b in zip(self.edges, self.edges[1:], strict=False)]
-        grams = [z[part].T @ z[part] for part in parts]
-        sides = [z[part].T @ gain_ul[part] for part in parts]
-        gram, side = np.sum(grams, axis=0), np.sum(sides, axis=0)
+        sums = [self._summed(z, gain_ul, a, b) for a, b in pairwise(self.edges.tolist())]
+        gram, side = np.sum([g for g, _ in sums], axis=0), np.sum([s for _, s in sums], axis=0)
         self._ridge = ridge
         self._f, self._gain_ul = f, gain_ul
-        self.whole = self._solved(gram, side)
-        self.fits = [self._solved(gram - g, side - s) for g, s in zip(grams, sides, strict=True)]
+        self.whole, _ = self._solved(gram, side)
+        solved = [self._solved(gram - g, side - s) for g, s in sums]
+        self.fits = [fit for fit, _ in solved]
+        self._levels_ul = [levels_ul for _, levels_ul in solved]
 
-    def _solved(self, gram: Floats, side: Floats) -> Fit:
-        gram = gram + self._ridge * gram[-1, -1] * np.diag([1.0] * (len(gram) - 1) + [0.0])
+    def _summed(self, z: Floats, gain_ul: Floats, first: int, last: int) -> tuple[Floats, Floats]:
+        """Gram matrix and right side of some rows, with a constant for every part."""
+        shared_n = z.shape[1] - 1
+        gram = np.zeros((shared_n + len(self.parts), shared_n + len(self.parts)))
+        side = np.zeros(len(gram))
+        for k, (a, b) in enumerate(self.parts):
+            rows = slice(max(a, first), min(b, last))
+            if rows.start < rows.stop:
+                places = [*range(shared_n), shared_n + k]
+                gram[np.ix_(places, places)] += z[rows].T @ z[rows]
+                side[places] += z[rows].T @ gain_ul[rows]
+        return gram, side
+
+    def _solved(self, gram: Floats, side: Floats) -> tuple[Fit, list[float]]:
+        """A fit with the last part's level, and the levels of all parts, nan where the rows had none of it."""
+        part_n = len(self.parts)
+        counts = np.diag(gram)[-part_n:]
+        # A level that no row determines stays at zero.
+        free = [1.0] * (len(gram) - part_n) + [0.0 if count > 0 else 1.0 for count in counts]
+        gram = gram + self._ridge * counts.sum() * np.diag(free)
         beta = np.linalg.solve(gram, side)
-        weights = beta[:-2] / self._scale
-        c0_ul = float(beta[-1] - self._mean @ weights)
-        return Fit(weights, c0_ul, swing_ul(self._f @ weights))
+        weights = beta[: len(self._mean)] / self._scale
+        levels_ul = np.where(counts > 0, beta[-part_n:] - self._mean @ weights, np.nan).tolist()
+        begins = np.array([a for a, _ in self.parts])
+        return Fit(weights, levels_ul[-1], swing_ul(self._f @ weights, begins)), levels_ul
 
-    def joined(self) -> list[Fit]:
-        """The folds' fits with their constants moved so that each begins where the one before it ends."""
-        fits = [self.fits[0]]
-        for edge, fit in zip(self.edges[1:-1], self.fits[1:], strict=True):
-            near = self._f[max(0, edge - 30) : edge + 30].mean(0)
-            before = fits[-1]
-            c0_ul = before.c0_ul + float(near @ (before.weights - fit.weights))
-            fits.append(replace(fit, c0_ul=c0_ul))
-        return fits
+    def pieces(self) -> list[Piece]:
+        """The log fold by fold and part by part: each part's first piece on its level, the others joined to it."""
+        found: list[Piece] = []
+        for k, (a, b) in enumerate(self.parts):
+            for fit, levels_ul, (first, last) in zip(
+                self.fits, self._levels_ul, pairwise(self.edges.tolist()), strict=True
+            ):
+                first, last = max(a, first), min(b, last)
+                if first >= last:
+                    continue
+                begins = first == a
+                if begins:
+                    c0_ul = levels_ul[k]
+                    if math.isnan(c0_ul):
+                        c0_ul = float(np.mean(self._gain_ul[first:last] - self._f[first:last] @ fit.weights))
+                else:
+                    near = self._f[max(a, first - 30) : min(b, first + 30)].mean(0)
+                    before = found[-1].fit
+                    c0_ul = before.c0_ul + float(near @ (before.weights - fit.weights))
+                found.append(Piece(first, last, replace(fit, c0_ul=c0_ul), begins))
+        return found
 
     def residual_ul(self) -> Floats:
         """The residual of every row, by the fit that has not seen it."""
         r = np.empty(len(self._f))
-        for fit, a, b in zip(self.joined(), self.edges, self.edges[1:], strict=False):
-            r[a:b] = self._f[a:b] @ fit.weights + fit.c0_ul - self._gain_ul[a:b]
+        for piece in self.pieces():
+            rows = slice(piece.first, piece.last)
+            r[rows] = self._f[rows] @ piece.fit.weights + piece.fit.c0_ul - self._gain_ul[rows]
         return r
 
 
 @twin.compiled
-def swing_ul(liquid_ul: Floats) -> float:
-    """rms of a row every EVERY_S seconds about its exponential mean."""
-    mean, total = liquid_ul[0], 0.0
-    for value in liquid_ul:
+def swing_ul(liquid_ul: Floats, begins: npt.NDArray[np.int64]) -> float:
+    """rms of a row every EVERY_S seconds about its exponential mean, which starts anew at the rows `begins`."""
+    mean, total, part = liquid_ul[0], 0.0, 0
+    for i in range(len(liquid_ul)):
+        value = liquid_ul[i]
+        if part < len(begins) and i == begins[part]:
+            mean = value
+            part += 1
         mean += (value - mean) * (EVERY_S / SWING_MEAN_S)
         total += (value - mean) ** 2
     return float(math.sqrt(total / len(liquid_ul)))
 
 
-def unrest(r_ul: Floats) -> float:
+def changes_ul(r_ul: Floats, minutes: int, parts: Spans | None = None) -> Floats:
+    """By how much the minute means of a residual every EVERY_S seconds change over so many minutes of each part."""
+    found = []
+    for a, b in parts or [(0, len(r_ul))]:
+        means = r_ul[a : a + (b - a) // 6 * 6].reshape(-1, 6).mean(1)
+        found.append(means[minutes:] - means[:-minutes])
+    return np.concatenate(found)
+
+
+def unrest(r_ul: Floats, parts: Spans | None = None) -> float:
     """How restless a residual is: mean log of typical and of rare changes over 5 min and 1 h, after 1 min means."""
-    means = r_ul[: len(r_ul) // 6 * 6].reshape(-1, 6).mean(1)
     total = 0.0
     for minutes in (5, 60):
-        change = np.abs(means[minutes:] - means[:-minutes])
+        change = np.abs(changes_ul(r_ul, minutes, parts))
         total += math.log(float(np.sqrt((change**2).mean())) + 1) + math.log(float(np.percentile(change, 99.9)) + 1)
     return total / 4
 
@@ -246,17 +329,21 @@ def curves_for(x: Ints, shape: Shape) -> tuple[float, ...]:
     return tuple(curve_k for curve_k in CURVES_K if warmest_c(curve_k) >= needed_c) or CURVES_K[:1]
 
 
-def searched(x: Ints, start: Shape) -> tuple[Shape, Folds]:
-    """The shape with the quietest cross-validated residual, one figure after the other, and its folds."""
-    days = len(x) / 86_400
-    scores: dict[Shape, float] = {}
+def folds_of(x: Ints, shape: Shape, parts: Spans | None = None) -> Folds:
+    """The fits of a log, a row a second, and of its parts."""
+    parts = parts or [(0, len(x))]
+    days = used_days(parts)
+    return Folds(*features(x, shape, parts), fold_n_of(days), ridge_of(days), kept(parts, EVERY_S))
 
-    def folds_of(shape: Shape) -> Folds:
-        return Folds(*features(x, shape), fold_n_of(days), ridge_of(days))
+
+def searched(x: Ints, start: Shape, parts: Spans | None = None) -> tuple[Shape, Folds]:
+    """The shape with the quietest cross-validated residual, one figure after the other, and its folds."""
+    scores: dict[Shape, float] = {}
 
     def score(shape: Shape) -> float:
         if shape not in scores:
-            scores[shape] = unrest(folds_of(shape).residual_ul())
+            folds = folds_of(x, shape, parts)
+            scores[shape] = unrest(folds.residual_ul(), folds.parts)
         return scores[shape]
 
     curves_k = curves_for(x, start)
@@ -269,4 +356,4 @@ def searched(x: Ints, start: Shape) -> tuple[Shape, Folds]:
         best = min((replace(best, gas_tau_s=v) for v in GAS_TAUS_S), key=score)
         if best == before:
             break
-    return best, folds_of(best)
+    return best, folds_of(x, best, parts)

@@ -2,8 +2,8 @@
 
 The file is the sample CSV that commission reads; its times are milliseconds since its first row. It is on the disk
 every FLUSH_S, and goes on when the same file is given again: neither a crash nor an unplugged cable costs more than
-what was not measured. A hole longer than checks.LONGEST_GAP_S parts a log in two that commission cannot join, so what
-counts is the stretch since the last one.
+what was not measured. A hole longer than log.LONGEST_GAP_S parts a log, and what counts is what commission will take
+of its parts.
 
 Seconds come from a Source: a board on a cable, which is waited for when it goes away, or a virtual one.
 """
@@ -30,7 +30,8 @@ from ..bench.world import World
 from ..client import Client, Subscription
 from ..errors import UsageError
 from ..messages import Message, Record
-from .checks import LONGEST_GAP_S
+from .checks import counted_s
+from .log import LONGEST_GAP_S
 
 COLUMNS = CHANNELS[:RAIL]
 HEADER = ",".join(("t_ms", *COLUMNS))
@@ -44,7 +45,7 @@ class LiveLog:
     """Appends each second's means to a file. Raises UsageError when the file is another kind of table.
 
     seconds_n: rows in the file. logged_s: from its first row to its last. stretch_s: from the first row after the last
-    long hole.
+    long hole. counted_s: what its parts come to for commission.
     """
 
     def __init__(self, path: Path, clock_s: Callable[[], float] = time.monotonic) -> None:
@@ -54,6 +55,7 @@ class LiveLog:
         self._first_at_s: float | None = None
         self._last_ms = -LEAST_STEP_MS
         self._stretch_ms = 0
+        self._parts_s: list[float] = []  # those that a long hole has ended
         self._flushed_s = clock_s()
         try:
             self._take_up()
@@ -80,6 +82,11 @@ class LiveLog:
     def stretch_s(self) -> float:
         """From the first row after the last long hole to the last row."""
         return max(0, self._last_ms - self._stretch_ms) / 1000
+
+    @property
+    def counted_s(self) -> float:
+        """What the parts come to: what is too short for one, and the hours in which lags fill, do not count."""
+        return counted_s([*self._parts_s, self.stretch_s])
 
     def take(self, message: Message) -> None:
         """Note a message of the client; only means with a pressure become rows."""
@@ -132,6 +139,7 @@ class LiveLog:
 
     def _follow(self, t_ms: int) -> None:
         if t_ms - self._last_ms > 1000 * (LONGEST_GAP_S + 1):
+            self._parts_s.append(self.stretch_s)
             self._stretch_ms = t_ms
         self._last_ms = t_ms
         self.seconds_n += 1

@@ -4,6 +4,9 @@ Columns are those of the sample CSV: t_ms and the channels that are fitted, in t
 is a channel that is not fitted. At 1 Hz a row is a second; faster logs are brought to seconds as the board does it (of
 ten pressures the middle six, of temperatures the latest). Whatever can't be meant is refused with the file, the line
 and what to do; LogError.
+
+Nobody knows what happened in a time without a row: one longer than LONGEST_GAP_S parts the log, and nothing that is
+made from it goes across.
 """
 
 from __future__ import annotations
@@ -21,10 +24,12 @@ import numpy.typing as npt
 from loopwatch.sample import CHANNELS, P_PUMP, P_STATIC, T_DOME, T_RADIATOR, T_SOURCE
 
 from ..errors import UsageError
-from .fit import ABSENT, Ints
+from .fit import ABSENT, SKIP_S, Ints, Spans
 
 BLOCK_N = 200_000
 TICKS_MS = 2**30
+LONGEST_GAP_S = 600
+OWN_START_MS = 1_000  # a log whose times begin before this counts from its own first row
 HOLD_S = 60  # a channel without a value keeps its last one for so long
 LEAST_PA, MOST_PA = 20_000, 2_000_000
 LEAST_MDEGC, MOST_MDEGC = -60_000, 180_000
@@ -41,29 +46,43 @@ class Log:
     """Seconds of a loop. x: int32, columns as sample.CHANNELS; second: of each row, from the log's start, rising.
 
     channels: the columns of p_pump, t_source, t_radiator, t_dome, ABSENT where the log has none. filled_n: values
-    that were missing and are the last one before.
+    that were missing and are the last one before. anew_n: files that count their time anew, so that nobody knows how
+    long after the one before they begin.
     """
 
     x: Ints
     second: npt.NDArray[np.int64]
     channels: tuple[int, int, int, int]
     filled_n: int
+    anew_n: int = 0
+
+    @property
+    def parts(self) -> Spans:
+        """The rows of each part, (first, one beyond the last)."""
+        edges = [0, *(np.flatnonzero(np.diff(self.second) - 1 > LONGEST_GAP_S) + 1).tolist(), len(self.second)]
+        return list(pairwise(edges))
+
+    def length_s(self, part: tuple[int, int]) -> int:
+        """From a part's first row to its last."""
+        return int(self.second[part[1] - 1] - self.second[part[0]] + 1)
 
     @property
     def days(self) -> float:
-        """From the first row to the last."""
-        return float(self.second[-1] - self.second[0] + 1) / 86_400
+        """Of all parts together. Every part but the first counts without the hours in which its lags fill."""
+        parts = self.parts
+        return float(sum(map(self.length_s, parts)) - SKIP_S * (len(parts) - 1)) / 86_400
 
     def gaps_s(self) -> list[tuple[int, int]]:
         """(second, length) of every gap."""
         steps = np.diff(self.second)
         return [(int(self.second[i]) + 1, int(steps[i]) - 1) for i in np.flatnonzero(steps > 1)]
 
-    def longest_stretch(self, longest_gap_s: int) -> Log:
-        """The longest part in which nothing is missing for more than longest_gap_s; filled_n is still the whole's."""
-        edges = [0, *(np.flatnonzero(np.diff(self.second) - 1 > longest_gap_s) + 1).tolist(), len(self.second)]
-        first, last = max(pairwise(edges), key=lambda part: int(self.second[part[1] - 1] - self.second[part[0]]))
-        return replace(self, x=self.x[first:last], second=self.second[first:last] - self.second[first])
+    def of(self, parts: Spans) -> Log:
+        """These parts alone, their seconds as they were; filled_n is still the whole's."""
+        if parts == self.parts:
+            return self
+        rows = np.concatenate([np.arange(*part) for part in parts])
+        return replace(self, x=self.x[rows], second=self.second[rows])
 
 
 def read(paths: list[Path]) -> Log:
@@ -77,13 +96,24 @@ def read(paths: list[Path]) -> Log:
             raise LogError(
                 f"{path}: has values of {', '.join(other)}, the first log of {', '.join(names)}: give logs alike"
             )
-    t_ms = np.concatenate([_rising(path, rows[:, 0]) for path, (_, rows) in zip(paths, parts, strict=True)])
-    rows = np.concatenate([rows for _, rows in parts])
-    for i, path in enumerate(paths[1:], 1):
-        edge = sum(len(part[1]) for part in parts[:i])
-        if t_ms[edge] <= t_ms[edge - 1]:
-            raise LogError(f"{path}: begins before {paths[i - 1]} ends: give the logs in the order of their time")
-    return _seconds(paths[0], names, t_ms, rows)
+    t_ms, anew_n = _joined(paths, [rows[:, 0] for _, rows in parts])
+    log = _seconds(paths[0], names, t_ms, np.concatenate([rows for _, rows in parts]))
+    return replace(log, anew_n=anew_n)
+
+
+def _joined(paths: list[Path], of_files: list[Floats]) -> tuple[Floats, int]:
+    """The times of all files as one, and how many files count theirs anew: those begin a part of their own."""
+    found: list[Floats] = []
+    anew_n = 0
+    for i, path in enumerate(paths):
+        t_ms = _rising(path, of_files[i])
+        if found and t_ms[0] <= found[-1][-1]:
+            if t_ms[0] >= OWN_START_MS:
+                raise LogError(f"{path}: begins before {paths[i - 1]} ends: give the logs in the order of their time")
+            t_ms = t_ms - t_ms[0] + found[-1][-1] + 1000 * (LONGEST_GAP_S + 2)
+            anew_n += 1
+        found.append(t_ms)
+    return np.concatenate(found), anew_n
 
 
 def of_table(path: Path, names: list[str], rows: Floats) -> Log:

@@ -15,7 +15,7 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line; dashed for what is only compared with."""
+    """A named line; dashed for what is only compared with. Without a name it goes on with one that has one."""
 
     name: str
     colour: str
@@ -77,7 +77,7 @@ def chart(x: Axis, y: Axis, curves: Sequence[Curve]) -> str:
         dash = ' stroke-dasharray="5 4"' if curve.dashed else ""
         parts.append(f'<polyline fill="none" stroke="{curve.colour}" stroke-width="1.6"{dash} points="{line}"/>')
     names_x = float(LEFT)
-    for curve in shown:
+    for curve in (curve for curve in shown if curve.name):
         parts.append(f'<rect x="{names_x:.0f}" y="{HEIGHT - 12}" width="14" height="4" fill="{curve.colour}"/>')
         parts.append(f'<text x="{names_x + 18:.0f}" y="{HEIGHT - 6}">{escape(curve.name)}</text>')
         names_x += 34 + 6.5 * len(curve.name)

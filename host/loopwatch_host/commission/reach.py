@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from loopwatch import residual
+from loopwatch.sample import CHANNELS
 
 from .. import twin
 from .fit import SKIP_S, Ints
@@ -58,3 +59,17 @@ def put(params: Ints, parts: list[Ints]) -> None:
     params[residual.REACH_OFF_S] = min(round((1 + MARGIN_OFF_PART) * longest_s), 2**17 - 1)
     gain = 256 * 16 * _ONE / (QUARTERED_BY_OFF_PART * longest_s)
     params[residual.REACH_OFF_GAIN] = min(round(gain), 2**14 - 1)
+
+
+def words(params: Ints, parts: list[Ints]) -> str:
+    """What put() has found in these parts, for people."""
+    columns = sorted({int(params[residual.ROLE_CHANNELS + role]) for role in range(3)})
+    x = np.concatenate([part[SKIP_S:, columns] for part in parts]) / 1000
+    names = [CHANNELS[column].removesuffix("_mdegc") for column in columns]
+    met = [f"{name} {low:.0f} to {high:.0f} °C" for name, low, high in zip(names, x.min(0), x.max(0), strict=True)]
+    if params[residual.P_PUMP_CHANNEL]:
+        met.append(f"stops of the pump of up to {params[residual.REACH_OFF_S] / (1 + MARGIN_OFF_PART) / 60:.0f} min")
+    return (
+        f"the log has met {', '.join(met)}: beyond that the model guesses, so the evidence of leaks below 10 mL/min"
+        " counts less there, an eighth far out, and the board says so; commission again with what it meets"
+    )

@@ -25,6 +25,7 @@ SENSORS = ("p_pump_pa", "t_source_mdegc", "t_radiator_mdegc", "t_dome_mdegc")
 POINTS_N = 1_200
 PEER_ONSETS_N = 20
 YEAR_S = 365 * 86_400
+_PEERS_S = fit.SKIP_S + peers.WARM_S + CURVE_LONGEST_S
 DELAYS = ((1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"), (6 * 3600, "6 h"), (43_200, "12 h"))
 RATES = tuple((ml_h, f"{ml_h:g}") for ml_h in (1, 10, 60, 600, 6000))
 
@@ -53,7 +54,7 @@ def html(work: Work, config: str) -> str:
         _detectability(work),
         "<p><small>Leaks added to the log's own residual at random moments; of the others the time by which half are"
         " seen. The bound is that of any detector in noise"
-        " like this log's, white and walking, with a pump that runs.</small></p>",
+        " like this log's, white and walking, with a pump that runs." + _why_alone(work) + "</small></p>",
         _table(made.curve),
     ]
     return (
@@ -74,31 +75,32 @@ def without(work: Work) -> list[tuple[str, float]]:
             continue
         p, s, r, d = channels
         shape = replace(work.shape, channels=(p, s, r, d), head_pa=0.0 if place == 0 else work.shape.head_pa)
-        days = work.log.days
-        folds = fit.Folds(*fit.features(work.log.x, shape), fit.fold_n_of(days), fit.ridge_of(days))
-        rows.append((f"without {name}", hourly_rms_ul(folds.residual_ul())))
+        folds = fit.folds_of(work.log.x, shape, work.log.parts)
+        rows.append((f"without {name}", hourly_rms_ul(folds.residual_ul(), folds.parts)))
     return rows
 
 
 def _residual(work: Work) -> str:
-    pressure = work.log.x[fit.SKIP_S :, 0].astype(np.float64)
-    raw_ul = -work.shape.gas_ul * (work.shape.p0_pa / pressure - 1)
-    r_ul = work.out[:, 0].astype(np.float64)
+    raw: list[Curve] = []
+    compensated: list[Curve] = []
+    parts = work.log.parts
+    every = max(1, len(work.out) // POINTS_N)
+    for k, ((first, last), (a, b)) in enumerate(zip(parts, fit.kept(parts), strict=True)):
+        begins_s = float(work.log.second[first] + fit.SKIP_S)
+        pressure = work.log.x[first + fit.SKIP_S : last, 0].astype(np.float64)
+        raw_ul = -work.shape.gas_ul * (work.shape.p0_pa / pressure - 1)
+        r_ul = work.out[a:b, 0].astype(np.float64)
+        raw.append(Curve("" if k else "gas law alone", "#1565c0", _thinned(raw_ul, begins_s, every)))
+        compensated.append(Curve("" if k else "compensated", "#00796b", _thinned(r_ul, begins_s, every)))
     days = Axis("days")
-    both = [
-        Curve("gas law alone", "#1565c0", _thinned(raw_ul)),
-        Curve("compensated", "#00796b", _thinned(r_ul)),
-    ]
-    return chart(days, Axis("mL"), both) + chart(days, Axis("mL"), both[1:])
+    return chart(days, Axis("mL"), raw + compensated) + chart(days, Axis("mL"), compensated)
 
 
-def _thinned(values_ul: Floats) -> list[tuple[float, float]]:
-    """(day, mL) of means over equal stretches, the level taken out."""
-    every = max(1, len(values_ul) // POINTS_N)
+def _thinned(values_ul: Floats, begins_s: float, every: int) -> list[tuple[float, float]]:
+    """(day, mL) of means over equal stretches from begins_s on, the level taken out."""
     means = values_ul[: len(values_ul) // every * every].reshape(-1, every).mean(1) / 1000
     means -= np.median(means)
-    first_s = fit.SKIP_S + every / 2
-    return [((first_s + i * every) / 86_400, value) for i, value in enumerate(means.tolist())]
+    return [((begins_s + every / 2 + i * every) / 86_400, value) for i, value in enumerate(means.tolist())]
 
 
 def _detectability(work: Work) -> str:
@@ -112,6 +114,13 @@ def _detectability(work: Work) -> str:
     return chart(Axis("mL/h", True, RATES), Axis("seen after", True, DELAYS), curves)
 
 
+def _why_alone(work: Work) -> str:
+    """Why a log with gaps shows none of the others."""
+    if len(work.log.parts) == 1 or any(peer_delays(work)):
+        return ""
+    return f" The others are not shown: they need {_PEERS_S // 3600} h without a gap."
+
+
 def bounds(work: Work) -> list[tuple[float, float]]:
     """(mL/h, s): the least mean delay in noise like the validated residual's."""
     r_ul = work.out[:, 0].astype(np.float64)
@@ -122,9 +131,15 @@ def bounds(work: Work) -> list[tuple[float, float]]:
 
 
 def peer_delays(work: Work) -> list[list[tuple[float, float]]]:
-    """For each of peers.NAMES (mL/h, s until half of the leaks are seen), as far as it sees half."""
-    x = np.ascontiguousarray(work.log.x[fit.SKIP_S :])
-    r_ul = np.ascontiguousarray(work.out[:, 0])
+    """For each of peers.NAMES (mL/h, s until half of the leaks are seen), as far as it sees half.
+
+    Nothing when no part of the log lasts for _PEERS_S.
+    """
+    parts = work.log.parts
+    # A pressure goes on in no other part: the longest one has to do.
+    (first, end), (a, b) = max(zip(parts, fit.kept(parts), strict=True), key=lambda rows: rows[1][1] - rows[1][0])
+    x = np.ascontiguousarray(work.log.x[first + fit.SKIP_S : end])
+    r_ul = np.ascontiguousarray(work.out[a:b, 0])
     last = len(x) - CURVE_LONGEST_S
     if last <= peers.WARM_S:
         return [[] for _ in peers.NAMES]

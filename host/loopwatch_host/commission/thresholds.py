@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,6 +36,7 @@ MEMBERS = (
     (0.0, 16, 3, (9,)),
 )
 NEVER = 2**30 - 1
+LAID_S = 30  # a part's level at either end, for laying it to the next: more than noise, less than a load's step
 GROUP_SPANS_S = (4, 32, 128, 1024)
 # How much of the fitted scheduling each group gets: slow members average over what the drives cry out about, and with
 # less than this events of kinds that the log never met alarm twice as often.
@@ -146,16 +148,36 @@ def unlimited(gas_ul: int) -> Ints:
     return p
 
 
-def validated(x: Ints, shape: fit.Shape, folds: fit.Folds) -> Ints:
-    """Every second's output of the residual kernel after the skip, by fits that have not seen that second."""
+def validated(x: Ints, shape: fit.Shape, folds: fit.Folds, parts: fit.Spans | None = None) -> Ints:
+    """Every second's output of the residual kernel after each part's skip, by fits that have not seen that second.
+
+    The parts are laid end to end, each begun at the level at which the one before ended: whoever goes on from it sees
+    no jump, and what adds up for hours is not cut short by a gap as it would not be on the board.
+    """
     p = fit.parameters(shape)
-    state = twin.residual_state()
     out = np.zeros((len(x), residual.OUT_N), np.int32)
-    edges = [0, *(fit.SKIP_S + folds.edges[1:-1] * fit.EVERY_S), len(x)]
-    for part, a, b in zip(folds.joined(), edges, edges[1:], strict=False):
-        fit.put_weights(p, part)
-        twin.residuals(state, p, x[a:b], out[a:b])
-    return out[fit.SKIP_S :]
+    parts = parts or [(0, len(x))]
+    laid: list[Ints] = []
+    place, begun = 0, 0
+    state = twin.residual_state()
+    for piece in folds.pieces():
+        if piece.begins:
+            (begun, last), place = parts[len(laid)], 0
+            state = twin.residual_state()
+            laid.append(out[begun:last])
+        end = place + (piece.last - piece.first) * fit.EVERY_S + (fit.SKIP_S if piece.begins else 0)
+        end = min(end, len(laid[-1]))
+        fit.put_weights(p, piece.fit)
+        twin.residuals(state, p, x[begun + place : begun + end], laid[-1][place:end])
+        place = end
+    return _end_to_end([rows[fit.SKIP_S :] for rows in laid])
+
+
+def _end_to_end(parts: list[Ints]) -> Ints:
+    """Outputs of the residual kernel as one, each part shifted to begin where the one before it ends."""
+    for before, rows in pairwise(parts):
+        rows[:, 0] += round(float(before[-LAID_S:, 0].mean() - rows[:LAID_S, 0].mean()))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def schedule(p: Ints, out: Ints) -> None:

@@ -101,6 +101,14 @@ class Log:
                 (boot["id"], least_s, most_s),
             )
 
+    def minutes_of(self, board_id: str) -> list[float]:
+        """Wall times of all minutes in which a board sent samples, in time."""
+        query = (
+            f"SELECT at_s FROM {schema.rollup_table('sample', 'minutes')} JOIN boots ON boots.id = boot_id"
+            " WHERE board_id = ? ORDER BY at_s"
+        )
+        return [float(row[0]) for row in self._db.execute(query, (board_id,))]
+
     def records(
         self, name: str, session_id: int, from_s: float = 0.0, to_s: float | None = None, limit_n: int | None = None
     ) -> Iterator[Row]:
