@@ -125,7 +125,7 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     state[SCALES_Q15 + 3] = w3
     settle_s = _SETTLE_FIRST_S
     for group in range(GROUP_N):
-        w = 8192 + ((state[SCALES_Q15 + group] + 4) >> 3)
+        w = 8192 + ((state[SCALES_Q15 + group] + 6) >> 3)  # half, and what 12 floored products lack
         if w > _ROOT_MAX_Q13:
             w = _ROOT_MAX_Q13
         # a v in Q14, from 15b + 15b = 30b. A scale of ten bits would, times the noise, move alarms by seconds.
