@@ -9,7 +9,8 @@ Member j follows the residual as the level of a Kalman filter does, and adds up 
 
 It reads "more than h lost beyond an allowance of k". Nothing counts as evidence while the residual's lags fill after a
 start: 100 s for the fastest group, six times as long for each slower one. The evidence is divided by what the loop is
-doing: v, from peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands.
+doing: v, from peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands. All
+but the fastest group divide it by more while the loop is beyond what its log met (residual.DRIVE_BEYOND).
 L is in 1/256 µL, S, k and h in 2**-14 µL.
 """
 
@@ -64,7 +65,9 @@ PICKED_FALL_UL = const(1)
 PICKED_LEVEL_SHIFT = const(2)
 PICKED_ALLOWANCE = const(3)
 PICKED_SCALE_Q10 = const(4)
-PICKED_N = const(5)
+PICKED_ALONE = const(5)  # whether only level members have evidence worth telling
+PICKED_KEPT_UL = const(6)  # what level members say is lost
+PICKED_N = const(7)
 
 SETTLED_S = const(21_600)
 _SETTLE_FIRST_S = const(100)
@@ -75,6 +78,7 @@ _ROOT_MAX_Q13 = const(23_170)  # of a and of v: both end at 8
 _FALL_MAX = const((1 << 19) - 1)  # 2 mL in a second
 _AGE_MAX_S = const(1 << 24)
 _PART_PLACE = const(7)  # residual.RESIDUAL_PART_Q8 among the drives
+_DRIVE_BEYOND = const(8)  # residual.DRIVE_BEYOND among them; a test compares them
 
 
 def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
@@ -124,6 +128,7 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     state[SCALES_Q15 + 2] = w2
     state[SCALES_Q15 + 3] = w3
     settle_s = _SETTLE_FIRST_S
+    beyond = drives[_DRIVE_BEYOND]
     for group in range(GROUP_N):
         w = 8192 + ((state[SCALES_Q15 + group] + 6) >> 3)  # half, and what 12 floored products lack
         if w > _ROOT_MAX_Q13:
@@ -131,6 +136,10 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
         # a v in Q14, from 15b + 15b = 30b. A scale of ten bits would, times the noise, move alarms by seconds.
         v = (((w * w + 8192) >> 14) * age_q12 + 512) >> 10
         scale_q15 = (536_870_912 + (v >> 1)) // v
+        if beyond > 0:
+            if group > 0:
+                # Divided by (1 + beyond)**2 in Q12: 14b + 14b - 12b, and 16b + 12b.
+                scale_q15 = (scale_q15 << 12) // (((4096 + beyond) * (4096 + beyond)) >> 12)
         if started_s < settle_s:
             scale_q15 = 0
         state[SCALES_Q15 + group] = scale_q15
@@ -191,18 +200,45 @@ def pick(state: ptr32, params: ptr32, picked: ptr32) -> int:
     """Take the member that knows best what leaks into picked; returns it, -1 when none has evidence.
 
     Of those past their limit the one with the largest allowance, whose score left zero last; before any is, the most
-    patient. A member without allowance hardly ever stands at zero and dates nothing. Allowances rise from member to
-    member.
+    patient. A level member, which has no allowance, hardly ever stands at zero and dates nothing, but its score is
+    what was lost, however the loop was disturbed meanwhile. While one is past half its limit, and none of the others
+    past its own, the first of these is picked, which may stand at zero. Allowances rise from member to member, and
+    level members have the scale of the first.
     """
     best = -1
+    first = -1
+    past = 0
+    alone = 0
+    kept = 0
     for i in range(MEMBER_N):
-        if params[ALLOWANCES + i] > 0 and state[AGES_S + i] > 0:
-            if best < 0 or state[SCORES + i] > params[LIMITS + i]:
-                best = i
+        score = state[SCORES + i]
+        if params[ALLOWANCES + i] == 0:
+            if score > kept:
+                kept = score
+            if score > params[LIMITS + i] >> 1:
+                alone = 1
+        else:
+            if first < 0:
+                first = i
+            if state[AGES_S + i] > 0:
+                if score > params[LIMITS + i]:
+                    best = i
+                    past = 1
+                elif best < 0:
+                    best = i
+    if past > 0:
+        alone = 0
+    if alone > 0:
+        best = first
     if best >= 0:
+        scale_q10 = state[SCALES_Q15 + params[GROUPS + first]] >> 5
+        if scale_q10 < 1:
+            scale_q10 = 1
         picked[PICKED_AGE_S] = state[AGES_S + best]
         picked[PICKED_FALL_UL] = state[ONSETS_UL + best] - (state[LEVELS + best] >> 8)
         picked[PICKED_LEVEL_SHIFT] = params[LEVEL_SHIFTS + best]
         picked[PICKED_ALLOWANCE] = params[ALLOWANCES + best]
         picked[PICKED_SCALE_Q10] = state[SCALES_Q15 + params[GROUPS + best]] >> 5
+        picked[PICKED_ALONE] = alone
+        picked[PICKED_KEPT_UL] = (kept >> 4) // scale_q10  # 25b
     return best

@@ -9,10 +9,10 @@ from . import bank, burst, estimate, residual
 from .port import const, ptr32
 
 RESIDUAL = const(0)
-BANK = const(85)  # residual.PARAM_N
-BURST = const(218)  # and bank.PARAM_N
-ESTIMATE = const(229)  # and burst.PARAM_N
-WORD_N = const(247)  # and estimate.PARAM_N
+BANK = const(94)  # residual.PARAM_N
+BURST = const(227)  # and bank.PARAM_N
+ESTIMATE = const(238)  # and burst.PARAM_N
+WORD_N = const(256)  # and estimate.PARAM_N
 
 _WORD_MAX = const((1 << 30) - 1)
 
@@ -43,6 +43,11 @@ BOUNDS = (
     ("residual.weights", residual.WEIGHTS, residual.FEATURE_N, -16_384, 16_384),
     ("residual.swing_gain", residual.SWING_GAIN, 1, 0, (1 << 10) - 1),
     ("residual.swing_shift", residual.SWING_SHIFT, 1, 6, 24),
+    ("residual.reach_low", residual.REACH_LOW, 3, -65_536, 65_536),
+    ("residual.reach_high", residual.REACH_HIGH, 3, -65_536, 65_536),
+    ("residual.reach_gain", residual.REACH_GAIN, 1, 0, (1 << 14) - 1),
+    ("residual.reach_off_s", residual.REACH_OFF_S, 1, 0, (1 << 17) - 1),
+    ("residual.reach_off_gain", residual.REACH_OFF_GAIN, 1, 0, (1 << 14) - 1),
     ("bank.age_gain", BANK + bank.AGE_GAIN, 1, 0, (1 << 12) - 1),
     ("bank.hold_drives", BANK + bank.HOLD_DRIVES, bank.HOLD_N, 1, 6),
     ("bank.hold_shifts", BANK + bank.HOLD_SHIFTS, bank.HOLD_N, 0, 24),

@@ -11,6 +11,10 @@ softer gas gives a hose and a pressure sensor that warms another share, and the 
 some percent of millilitres, in step with every warming. `scale` follows it within days, by what still goes up and
 down with the modelled liquid; a loss only goes, and is left.
 
+The model is as good as its log: warmer, colder or with the pump off for longer than the log ever was, it guesses, and
+what it guesses wrong goes like a leak. How far the loop is beyond its log is the drive DRIVE_BEYOND, held for hours
+because the lags remember; it tells the bank's patient members to believe the residual less.
+
 The features say how warm the liquid is where it is: each thermometer lagged in several ways, the tank as seen
 through the flow of coolant that has gone round (the flow clock), and the pump's pressure, which stretches the
 discharge hose. A channel that is not fitted costs its weights, not a branch: its place points to another channel.
@@ -50,6 +54,7 @@ RADIATOR_4 = const(7)
 RADIATOR_6 = const(8)
 DOME_0 = const(9)
 DOME_4 = const(11)
+DOME_6 = const(12)
 DOME_9 = const(13)
 HEAD_0 = const(15)
 HEAD_2 = const(16)
@@ -75,7 +80,9 @@ SCALE_ACC = const(38)  # scale times 2**29; worth keeping over a restart, for it
 GAIN_PART_Q8 = const(39)  # what GAIN_UL lacks, 1/256 µL
 LIQUID_REST = const(40)  # of the two means, what a second has not yet moved them by
 RESIDUAL_REST = const(41)
-STATE_N = const(42)
+OFF_S = const(42)  # seconds since the pump stopped
+BEYOND_ACC = const(43)  # peak hold of how far beyond the log the loop is, times 2**13
+STATE_N = const(44)
 SCALE_MAX_ACC = const((1 << 28) - 4096)
 
 # Parameters.
@@ -104,7 +111,12 @@ ROLES_OF = const(40)
 WEIGHTS = const(58)
 SWING_GAIN = const(83)  # 64 * 2**SWING_SHIFT / rms of what the modelled liquid does within hours, µL; 0 keeps scale
 SWING_SHIFT = const(84)
-PARAM_N = const(85)
+REACH_LOW = const(85)  # the log's least warmth per role, averaged over 2**6 s
+REACH_HIGH = const(88)  # and its most
+REACH_GAIN = const(91)  # DRIVE_BEYOND per K/512 beyond them, times 2**8
+REACH_OFF_S = const(92)  # the log's longest stop of the pump
+REACH_OFF_GAIN = const(93)  # DRIVE_BEYOND per 16 s beyond it, times 2**8
+PARAM_N = const(94)
 
 # Output: the residual and what moves in the loop, times 2**17, for the bank to scale its evidence by.
 RESIDUAL_UL = const(0)
@@ -115,11 +127,16 @@ DRIVE_SOURCE_SLOW = const(4)
 DRIVE_DOME = const(5)
 DRIVE_OFF = const(6)
 RESIDUAL_PART_Q8 = const(7)  # what RESIDUAL_UL lacks, 1/256 µL
-OUT_N = const(8)
+DRIVE_BEYOND = const(8)  # in 1/4096; the bank divides evidence by (1 + it)**2
+OUT_N = const(9)
 
 DRIVE_MAX = const(4095)
 DRIVE_SHIFT = const(17)
 _DRIVE_MAX_ACC = const(4095 << 13)
+BEYOND_MAX = const(7_489)  # by eight
+_BEYOND_K_MAX = const(8191)  # 16 K
+_BEYOND_SHIFT = const(13)  # it fades in 2.3 hours
+_OFF_MAX_S = const((1 << 17) - 1)
 _FEATURE_MAX_ACC = const(65_535 << 13)
 _CURVED_MAX = const((1 << 28) - 1)  # of K/512 times 2**12
 _RESIDUAL_MAX_UL = const(1 << 20)
@@ -396,4 +413,34 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
         if drive > _DRIVE_MAX_ACC:
             drive = _DRIVE_MAX_ACC
         out[i] = drive << 4  # 25b + 4b
+
+    beyond = 0
+    for role in range(3):
+        warmth = state[SOURCE_6] >> 13
+        if role == 1:
+            warmth = state[RADIATOR_6] >> 13
+        if role == 2:
+            warmth = state[DOME_6] >> 13
+        if warmth - params[REACH_HIGH + role] > beyond:
+            beyond = warmth - params[REACH_HIGH + role]
+        if params[REACH_LOW + role] - warmth > beyond:
+            beyond = params[REACH_LOW + role] - warmth
+    if beyond > _BEYOND_K_MAX:
+        beyond = _BEYOND_K_MAX
+    beyond = (beyond * params[REACH_GAIN]) >> 8  # 13b + 14b
+    off_s = (state[OFF_S] + 1) * state[OFF]
+    if off_s > _OFF_MAX_S:
+        off_s = _OFF_MAX_S
+    state[OFF_S] = off_s
+    off_s = (((off_s - params[REACH_OFF_S]) >> 4) * params[REACH_OFF_GAIN]) >> 8  # 13b + 14b
+    if off_s > beyond:
+        beyond = off_s
+    if beyond > BEYOND_MAX:
+        beyond = BEYOND_MAX
+    acc = state[BEYOND_ACC]
+    acc = acc - (acc >> _BEYOND_SHIFT)
+    if acc < beyond << 13:
+        acc = beyond << 13  # 13b + 13b
+    state[BEYOND_ACC] = acc
+    out[DRIVE_BEYOND] = acc >> 13
     return residual_ul

@@ -17,5 +17,5 @@ def words(seed: int = 7, gas_ul: int = 150_000) -> list[int]:
     limits[bank.HOLD_WEIGHTS : bank.GROUPS] = rng.integers(0, 16_384, bank.GROUP_N * bank.HOLD_N)
     limits[bank.LIMITS : bank.LIMITS + bank.MEMBER_N] = rng.integers(2**18, 2**29, bank.MEMBER_N)
     parts = fit.parameters(shape, weights), limits, bursts.parameters(shape, 250.0, 2.0, 0.0)
-    stray = estimates.parameters(np.cumsum(rng.normal(0, 5, 100_000)).astype(np.int32), 40.0)
-    return [int(word) for part in (*parts, stray) for word in part]
+    strays = estimates.strays_ul(np.cumsum(rng.normal(0, 5, 100_000)).astype(np.int32))
+    return [int(word) for part in (*parts, estimates.packed(strays, 40.0)) for word in part]

@@ -30,7 +30,7 @@ def settings():
     out = np.zeros((2 * 86_400, residual.OUT_N), np.int32)
     out[:, 0] = np.round(noise(rng, len(out)))
     params = thresholds.made(out, 150_000, 2.0, thresholds.Rule(scheduled=False))
-    return params, estimates.parameters(out[:, 0], 500.0)
+    return params, estimates.parameters(out, params, 500.0)
 
 
 @twin.compiled
@@ -79,12 +79,12 @@ def test_nineteen_of_twenty_intervals_hold_the_rate_at_the_alarm_and_later(ml_h,
     assert np.median(rates) == pytest.approx(1.0, abs=0.3 / later)
 
 
-def by_equations(age_s, fall_ul, n, k_ul_s, scale, noise_ul, reserve_ul):
+def by_equations(age_s, fall_ul, n, k_ul_s, scale, reserve_ul):
     """(rate µL/h, lost µL, s to go) by the module's equations in float64."""
     lag_s = 2**n - 1
     reached = 1 - (1 - 2.0**-n) ** age_s
-    rate = (fall_ul - lag_s * k_ul_s / scale * reached) / (age_s - lag_s * reached)
-    lost = fall_ul + lag_s * rate * reached
+    rate = (fall_ul - lag_s * k_ul_s / scale * reached) / (age_s - lag_s * reached - 0.25)
+    lost = fall_ul + lag_s * rate * reached + rate / 2
     return rate * 3600, lost, (reserve_ul - lost) / rate
 
 
@@ -95,9 +95,9 @@ def by_equations(age_s, fall_ul, n, k_ul_s, scale, noise_ul, reserve_ul):
 def test_rate_loss_and_time_to_go_are_those_of_the_equations(age_s, fall_ul, n, ml_h, scale_q10):
     params, out = np.zeros(estimate.PARAM_N, np.int32), np.zeros(estimate.OUT_N, np.int32)
     params[estimate.RESERVE_UL] = 400_000
-    picked = np.array([age_s, fall_ul, n, thresholds.allowance_acc(ml_h), scale_q10], np.int32)
+    picked = np.array([age_s, fall_ul, n, thresholds.allowance_acc(ml_h), scale_q10, 0, 0], np.int32)
     twin.estimated(picked, params, out)
-    rate, lost, left_s = by_equations(age_s, fall_ul, n, ml_h / 3.6, scale_q10 / 1024, 0.0, 400_000)
+    rate, lost, left_s = by_equations(age_s, fall_ul, n, ml_h / 3.6, scale_q10 / 1024, 400_000)
     assert out[estimate.RATE_UL_H] == pytest.approx(rate, rel=0.02)
     assert out[estimate.LOST_UL] == pytest.approx(lost, rel=0.02)
     assert out[estimate.DRY_S] == pytest.approx(left_s, rel=0.03)
@@ -107,15 +107,79 @@ def test_the_time_to_go_lies_between_the_earliest_and_the_latest_and_may_be_for_
     params, out = np.zeros(estimate.PARAM_N, np.int32), np.zeros(estimate.OUT_N, np.int32)
     params[estimate.RESERVE_UL] = 300_000
     params[estimate.NOISES_UL : estimate.NOISES_UL + estimate.NOISE_N] = 400
-    twin.estimated(np.array([3_600, 5_000, 5, 4_551, 1024], np.int32), params, out)
+    twin.estimated(np.array([3_600, 5_000, 5, 4_551, 1024, 0, 0], np.int32), params, out)
     dry_s, earliest_s, latest_s = out[estimate.DRY_S : estimate.DRY_S + 3].tolist()
     assert earliest_s < dry_s < latest_s < estimate.FOREVER_S
     assert dry_s == pytest.approx(295_000 / 5.0 * 3.6, rel=0.05)
-    twin.estimated(np.array([3_600, 300, 5, 4_551, 1024], np.int32), params, out)
+    twin.estimated(np.array([3_600, 300, 5, 4_551, 1024, 0, 0], np.int32), params, out)
     assert out[estimate.DRY_S + 2] == estimate.FOREVER_S
     params[estimate.RESERVE_UL] = 1_000
-    twin.estimated(np.array([3_600, 5_000, 5, 4_551, 1024], np.int32), params, out)
+    twin.estimated(np.array([3_600, 5_000, 5, 4_551, 1024, 0, 0], np.int32), params, out)
     assert out[estimate.DRY_S] == 0
+
+
+def level_alone(age_s, fall_ul):
+    """A bank at scale 1/2 whose level member of 4.5 h is past its limit, and member 0 at this age and fall is not."""
+    params, state = thresholds.unlimited(150_000), twin.bank_state()
+    params[bank.LIMITS : bank.LIMITS + bank.MEMBER_N] = 500 << 14
+    state[bank.SCALES_Q15 : bank.SCALES_Q15 + bank.GROUP_N] = 1 << 14
+    state[bank.SCORES + 10] = 600 << 14
+    state[bank.SCORES + 11] = 300 << 14
+    state[bank.AGES_S] = age_s
+    state[bank.SCORES] = 5 << 14 if age_s else 0
+    state[bank.ONSETS_UL] = fall_ul
+    # A faster member by chance above zero.
+    state[bank.AGES_S + 4] = 3
+    state[bank.SCORES + 4] = 1 << 14
+    picked = np.zeros(bank.PICKED_N, np.int32)
+    assert twin.pick(state, params, picked) == 0
+    return picked
+
+
+def test_what_a_level_member_sees_alone_is_told_by_its_score_and_by_what_the_others_do_not_see():
+    params, out = np.zeros(estimate.PARAM_N, np.int32), np.zeros(estimate.OUT_N, np.int32)
+    params[estimate.RESERVE_UL] = 400_000
+    params[estimate.NOISES_UL : estimate.NOISES_UL + estimate.NOISE_N] = 50
+    picked = level_alone(0, 0)
+    assert picked[bank.PICKED_ALONE] == 1
+    assert picked[bank.PICKED_KEPT_UL] == 1200
+    twin.estimated(picked, params, out)
+    # 0.7 mL/h for a loop twice as restless, four times that at most.
+    assert out[:3].tolist() == pytest.approx([1_400, 0, 5_600], rel=0.002)
+    assert out[3:6].tolist() == [1_350, 450, 3_000]
+    assert out[8] == estimate.FOREVER_S
+
+    # 3 mL in 6 h by the member that dates: the noise is 100 µL, the level trails by 31 s.
+    twin.estimated(level_alone(21_600, 3_000), params, out)
+    late_ul = 31 * 0.7 / 3.6 * 2
+    expected = [(3_000 - late_ul + noise_ul) / 21_569 * 3600 for noise_ul in (0, -100, 100)]
+    assert out[:3].tolist() == pytest.approx(expected, rel=0.01)
+    assert out[3:6].tolist() == [1_350, 450, 3_000]
+
+
+def test_a_level_member_widens_the_loss_that_another_has_forgotten():
+    params, out = np.zeros(estimate.PARAM_N, np.int32), np.zeros(estimate.OUT_N, np.int32)
+    params[estimate.RESERVE_UL] = 400_000
+    twin.estimated(np.array([400, 1_000, 0, 0, 1024, 0, 3_000], np.int32), params, out)
+    assert out[3:6].tolist() == pytest.approx([1_001, 1_000, 4_500], abs=1)
+
+
+def test_the_noise_needed_is_what_brings_the_intervals_end_to_the_truth():
+    # No lag: 1000 µL in 400 s, between 400.5 and 399 s; twice the noise for a loop twice as restless.
+    picked = np.array([[400, 1_000, 0, 0, 1024, 0, 0], [400, 1_000, 0, 0, 512, 0, 0]] * 2, np.int32)
+    needed = np.zeros(4)
+    estimates._needed_ul(picked, 3600 * np.array([4.0, 4.0, 1.5, 1.5]), needed)
+    expected = [399 * 4.0 - 1_000, (399 * 4.0 - 1_000) / 2, 1_000 - 400.5 * 1.5, (1_000 - 400.5 * 1.5) / 2]
+    assert needed.tolist() == pytest.approx(expected, abs=1)
+
+
+def test_a_log_too_short_for_leaks_keeps_the_stray_of_its_residual_and_doubts_it(settings):
+    rng = np.random.default_rng(5)
+    out = np.zeros((3_000, residual.OUT_N), np.int32)
+    out[:, 0] = np.round(noise(rng, len(out)))
+    strays = estimates.strays_ul(out[:, 0])
+    expected = [round(strays[0]), *(round(3 * stray) for stray in strays[1:])]
+    assert estimates.parameters(out, settings[0], 500.0)[estimate.NOISES_UL :].tolist() == expected
 
 
 def test_a_longer_span_strays_no_less_and_a_walks_stray_grows_with_its_root():
@@ -133,11 +197,13 @@ def picks(rng, count):
     for _ in range(count):
         rows.append(
             [
-                int(2 ** rng.uniform(0, 24)),
+                int(2 ** rng.uniform(0, 24)) if rng.random() < 0.9 else 0,
                 int(rng.integers(-(2**21), 2**21)) if rng.random() < 0.5 else int(2 ** rng.uniform(0, 20)),
                 int(rng.integers(0, 10)),
                 int(2 ** rng.uniform(0, 27)),
                 int(rng.integers(0, 1025)),
+                int(rng.integers(2)),
+                int(2 ** rng.uniform(0, 26)) if rng.random() < 0.5 else 0,
             ]
         )
     return rows
@@ -179,7 +245,7 @@ def test_micropython_estimates_the_same_to_the_bit():
 
 
 def test_the_bank_hands_over_what_the_estimate_takes():
-    names = ("AGE_S", "FALL_UL", "LEVEL_SHIFT", "ALLOWANCE", "SCALE_Q10")
+    names = ("AGE_S", "FALL_UL", "LEVEL_SHIFT", "ALLOWANCE", "SCALE_Q10", "ALONE", "KEPT_UL")
     assert [getattr(bank, f"PICKED_{name}") for name in names] == [getattr(estimate, name) for name in names]
     assert bank.PICKED_N == estimate.PICKED_N == len(names)
     # pick() relies on it.

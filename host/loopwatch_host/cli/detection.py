@@ -259,6 +259,9 @@ def evaluate(
     integers: bool = typer.Option(
         False, "--integers", help="The board's arithmetic beside float64: delays, residual, largest intermediate."
     ),
+    estimates: bool = typer.Option(
+        False, "--estimates", help="How often the intervals of rate, loss and time to go hold the truth."
+    ),
     part: Part = typer.Option(Part.HELD_OUT, help="Which part of the family of loops."),
     loops: int = typer.Option(60, min=1, max=10_000, help="Loops to try."),
     from_seed: int | None = typer.Option(None, help="The first loop's seed; the part's first one when not given."),
@@ -280,6 +283,8 @@ def evaluate(
         answer = _gaussian()
     elif integers:
         answer = _integers(_seeds(part, from_seed, loops), days, log_days, onsets)
+    elif estimates:
+        answer = {"part": part.value, **_estimates(_seeds(part, from_seed, loops), days, log_days, onsets)}
     elif config is not None:
         from ..commission import record
 
@@ -331,6 +336,15 @@ def _integers(seeds: list[int], days: float, log_days: float, onsets: int) -> di
             found.append(integers.compared(family.drawn(seed), days, log_days, onsets))
             progress(i + 1, len(seeds))
     return integers.table(found)
+
+
+def _estimates(seeds: list[int], days: float, log_days: float, onsets: int) -> dict[str, Any]:
+    if days < log_days + 3:
+        raise UsageError(f"--days {days:g}: must be at least three more than --log-days {log_days:g}")
+    from ..evaluate import coverage
+
+    with output.progress(f"{len(seeds)} loops, estimates") as progress:
+        return coverage.evaluated(seeds, days, log_days, onsets, progress)
 
 
 def _campaign(seeds: list[int], plan: Plan, folder: Path, workers: int, dask: str | None) -> dict[str, Any]:

@@ -26,9 +26,11 @@ def rate_words(rate_ul_h: int) -> str:
 
 
 def interval_words(low_ul_h: int | None, high_ul_h: int | None) -> str:
-    """A rate's interval, `0.8 to 1.3 mL/h`; nothing without one."""
+    """A rate's interval, `0.8 to 1.3 mL/h`, or `at most 2.8 mL/h` where it may be nothing; nothing without one."""
     if low_ul_h is None or not high_ul_h:
         return ""
+    if low_ul_h <= 0:
+        return f"at most {rate_words(high_ul_h)}"
     low, high = rate_words(low_ul_h), rate_words(high_ul_h)
     return f"{low.split()[0]} to {high}" if low.split()[1] == high.split()[1] else f"{low} to {high}"
 

@@ -313,7 +313,7 @@ def _words() -> list[int]:
 
     shape = fit.Shape(gas_ul=150_000, p0_pa=150_000, head_pa=35_000, gas_c=30)
     weights = fit.Fit(np.full(residual.FEATURE_N, 0.5), 0.0)
-    stray = estimates.parameters(np.zeros(1_000, np.int32), 40.0)
+    stray = estimates.packed(estimates.strays_ul(np.zeros(1_000, np.int32)), 40.0)
     burst_words = bursts.parameters(shape, 250.0, 2.0, 0.0)
     words = fit.parameters(shape, weights), thresholds.unlimited(shape.gas_ul), burst_words, stray
     return list(np.concatenate(words).tolist())
