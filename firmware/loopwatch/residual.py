@@ -134,7 +134,7 @@ DRIVE_MAX = const(4095)
 DRIVE_SHIFT = const(17)
 _DRIVE_MAX_ACC = const(4095 << 13)
 BEYOND_MAX = const(7_489)  # by eight
-_BEYOND_K_MAX = const(8191)  # 16 K
+_BEYOND_K_MAX = const(65_535)  # 16 K
 _BEYOND_SHIFT = const(13)  # it fades in 2.3 hours
 _OFF_MAX_S = const((1 << 17) - 1)
 _FEATURE_MAX_ACC = const(65_535 << 13)
@@ -416,23 +416,25 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
 
     beyond = 0
     for role in range(3):
-        warmth = state[SOURCE_6] >> 13
+        warmth = state[SOURCE_6] >> 10
         if role == 1:
-            warmth = state[RADIATOR_6] >> 13
+            warmth = state[RADIATOR_6] >> 10
         if role == 2:
-            warmth = state[DOME_6] >> 13
-        if warmth - params[REACH_HIGH + role] > beyond:
-            beyond = warmth - params[REACH_HIGH + role]
-        if params[REACH_LOW + role] - warmth > beyond:
-            beyond = params[REACH_LOW + role] - warmth
+            warmth = state[DOME_6] >> 10
+        over = warmth - (params[REACH_HIGH + role] << 3)
+        if over > beyond:
+            beyond = over
+        over = (params[REACH_LOW + role] << 3) - warmth
+        if over > beyond:
+            beyond = over
     if beyond > _BEYOND_K_MAX:
         beyond = _BEYOND_K_MAX
-    beyond = (beyond * params[REACH_GAIN]) >> 8  # 13b + 14b
+    beyond = (beyond * params[REACH_GAIN]) >> 11  # 16b + 14b, from eighths of K/512
     off_s = (state[OFF_S] + 1) * state[OFF]
     if off_s > _OFF_MAX_S:
         off_s = _OFF_MAX_S
     state[OFF_S] = off_s
-    off_s = (((off_s - params[REACH_OFF_S]) >> 4) * params[REACH_OFF_GAIN]) >> 8  # 13b + 14b
+    off_s = (((off_s - params[REACH_OFF_S]) >> 1) * params[REACH_OFF_GAIN]) >> 11  # 16b + 14b
     if off_s > beyond:
         beyond = off_s
     if beyond > BEYOND_MAX:
@@ -442,5 +444,5 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
     if acc < beyond << 13:
         acc = beyond << 13  # 13b + 13b
     state[BEYOND_ACC] = acc
-    out[DRIVE_BEYOND] = acc >> 13
+    out[DRIVE_BEYOND] = (acc + 4096) >> 13
     return residual_ul
