@@ -130,7 +130,7 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     settle_s = _SETTLE_FIRST_S
     beyond = drives[_DRIVE_BEYOND]
     for group in range(GROUP_N):
-        w = 8192 + ((state[SCALES_Q15 + group] + 4) >> 3)
+        w = 8192 + ((state[SCALES_Q15 + group] + 6) >> 3)  # half, and what 12 floored products lack
         if w > _ROOT_MAX_Q13:
             w = _ROOT_MAX_Q13
         # a v in Q14, from 15b + 15b = 30b. A scale of ten bits would, times the noise, move alarms by seconds.
@@ -139,7 +139,8 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
         if beyond > 0:
             if group > 0:
                 # Divided by (1 + beyond)**2 in Q12: 14b + 14b - 12b, and 16b + 12b.
-                scale_q15 = (scale_q15 << 12) // (((4096 + beyond) * (4096 + beyond)) >> 12)
+                v = ((4096 + beyond) * (4096 + beyond) + 2048) >> 12
+                scale_q15 = ((scale_q15 << 12) + (v >> 1)) // v
         if started_s < settle_s:
             scale_q15 = 0
         state[SCALES_Q15 + group] = scale_q15

@@ -134,11 +134,11 @@ DRIVE_MAX = const(4095)
 DRIVE_SHIFT = const(17)
 _DRIVE_MAX_ACC = const(4095 << 13)
 BEYOND_MAX = const(7_489)  # by eight
-_BEYOND_K_MAX = const(8191)  # 16 K
+_BEYOND_K_MAX = const(65_535)  # 16 K
 _BEYOND_SHIFT = const(13)  # it fades in 2.3 hours
 _OFF_MAX_S = const((1 << 17) - 1)
 _FEATURE_MAX_ACC = const(65_535 << 13)
-_CURVED_MAX = const((1 << 27) - 1)  # of K/512 times 2**11
+_CURVED_MAX = const((1 << 28) - 1)  # of K/512 times 2**12
 _RESIDUAL_MAX_UL = const(1 << 20)
 _LIQUID_MAX_UL = const((1 << 20) - 1)
 _HOURS_SHIFT = const(14)  # means over 4.5 h part what swings from what goes
@@ -160,10 +160,11 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
         acc = t * 4194  # 17b + 13b = 29b: K/512 times 2**13
         half = acc >> 14  # 15b: its square with what is below it is inside 2**30
         curved = half * half + ((half * ((acc >> 7) & 127)) >> 6)
-        curved = (curved >> 12) * params[CURVE_Q11]  # 18b + 11b = 29b
+        # 1.024e9 / 2**11 * 2047 is inside 2**30, and what is below it adds 11b.
+        curved = (curved >> 11) * params[CURVE_Q11] + (((curved & 2047) * params[CURVE_Q11]) >> 11)
         if curved > _CURVED_MAX:
             curved = _CURVED_MAX
-        acc = acc + (curved << 2)  # 29b + 29b
+        acc = acc + (curved << 1)  # 29b + 29b
         if acc > _FEATURE_MAX_ACC:
             acc = _FEATURE_MAX_ACC
         if acc < -_FEATURE_MAX_ACC:
@@ -175,10 +176,13 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
         head = 262_143
     if head < 0:
         head = 0
-    head = (head * params[HEAD_GAIN]) >> params[HEAD_SHIFT]  # 18b + 11b = 29b
-    if head > 16_383:
-        head = 16_383
-    state[ROLES + 3] = head << 13
+    head = head * params[HEAD_GAIN]  # 18b + 11b = 29b
+    shift = params[HEAD_SHIFT]
+    acc = head >> shift
+    if acc > 16_383:
+        acc = 16_383
+    # And six bits of what is left: 24b + 6b = 30b. The noisiest step of all moved the evidence by a permille.
+    state[ROLES + 3] = (acc << 13) + ((((head & ((1 << shift) - 1)) << 6) >> shift) << 7)
 
     if state[STARTED] == 0:
         state[STARTED] = 1
@@ -273,17 +277,17 @@ def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
     if pressed < -32_767:
         pressed = -32_767
     state[P_BEFORE] = p
-    # P0 / P - 1 in Q20 by two steps of ten bits; P_LEAST keeps it below 3.
-    rest = (params[P0] - p) << 10  # 19b + 10b = 29b
+    # P0 / P - 1 in Q21 by steps of ten and eleven bits; P_LEAST keeps it below 3.
+    rest = (params[P0] - p) << 10  # 19b + 10b = 29b, and 19b + 11b for what is left of it
     by_p = rest // p
     rest = rest - by_p * p
-    by_p = (by_p << 10) + (rest << 10) // p
+    by_p = (by_p << 11) + (rest << 11) // p
     acc = acc + ((wall_acc - acc) >> 8) * params[GAS_FOLLOW_Q8]  # 22b + 8b = 30b
     if acc > 500_000_000:
         acc = 500_000_000
     if acc < -500_000_000:
         acc = -500_000_000
-    pressed = pressed * (4096 + (by_p >> 8))  # 15b + 14b
+    pressed = pressed * (4096 + (by_p >> 9))  # 15b + 14b
     rest = pressed & 4095
     pressed = pressed >> 12
     if pressed > 32_767:
@@ -302,8 +306,8 @@ def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
     # 17b + 13b = 30b and 13b + 14b; Q22.
     by_t = ((acc >> 13) - params[GAS_T0]) * params[INVERSE_T0]
     by_t = (by_t + (((acc & 8191) * params[INVERSE_T0]) >> 13)) >> 8
-    # by_p * by_t from 18b and 3 * 2**10, and 16b + 10b.
-    grown = (by_p << 2) + by_t + (((by_t >> 4) * (by_p >> 10)) >> 6) + (((by_t >> 6) * (by_p & 1023)) >> 14)
+    # by_p * by_t from 18b and 3 * 2**10, and 16b + 11b.
+    grown = (by_p << 1) + by_t + (((by_t >> 4) * (by_p >> 11)) >> 6) + (((by_t >> 6) * (by_p & 2047)) >> 15)
     if grown > 16_777_215:
         grown = 16_777_215
     if grown < -4_194_304:
@@ -383,7 +387,8 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
         left = 262_143
     if left < -262_143:
         left = -262_143
-    left = (left * params[SWING_GAIN]) >> (params[SWING_SHIFT] - 6)  # Q12
+    shift = params[SWING_SHIFT] - 6
+    left = (left * params[SWING_GAIN] + ((1 << shift) >> 1)) >> shift  # Q12; floored it would follow each swing
     if left > 1024:
         left = 1024
     if left < -1024:
@@ -411,23 +416,25 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
 
     beyond = 0
     for role in range(3):
-        warmth = state[SOURCE_6] >> 13
+        warmth = state[SOURCE_6] >> 10
         if role == 1:
-            warmth = state[RADIATOR_6] >> 13
+            warmth = state[RADIATOR_6] >> 10
         if role == 2:
-            warmth = state[DOME_6] >> 13
-        if warmth - params[REACH_HIGH + role] > beyond:
-            beyond = warmth - params[REACH_HIGH + role]
-        if params[REACH_LOW + role] - warmth > beyond:
-            beyond = params[REACH_LOW + role] - warmth
+            warmth = state[DOME_6] >> 10
+        over = warmth - (params[REACH_HIGH + role] << 3)
+        if over > beyond:
+            beyond = over
+        over = (params[REACH_LOW + role] << 3) - warmth
+        if over > beyond:
+            beyond = over
     if beyond > _BEYOND_K_MAX:
         beyond = _BEYOND_K_MAX
-    beyond = (beyond * params[REACH_GAIN]) >> 8  # 13b + 14b
+    beyond = (beyond * params[REACH_GAIN]) >> 11  # 16b + 14b, from eighths of K/512
     off_s = (state[OFF_S] + 1) * state[OFF]
     if off_s > _OFF_MAX_S:
         off_s = _OFF_MAX_S
     state[OFF_S] = off_s
-    off_s = (((off_s - params[REACH_OFF_S]) >> 4) * params[REACH_OFF_GAIN]) >> 8  # 13b + 14b
+    off_s = (((off_s - params[REACH_OFF_S]) >> 1) * params[REACH_OFF_GAIN]) >> 11  # 16b + 14b
     if off_s > beyond:
         beyond = off_s
     if beyond > BEYOND_MAX:
@@ -437,5 +444,5 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
     if acc < beyond << 13:
         acc = beyond << 13  # 13b + 13b
     state[BEYOND_ACC] = acc
-    out[DRIVE_BEYOND] = acc >> 13
+    out[DRIVE_BEYOND] = (acc + 4096) >> 13
     return residual_ul

@@ -192,17 +192,34 @@ def test_the_largest_intermediate_is_noted_wherever_it_stands():
     assert peak[0] == 1641
 
 
+def test_a_delay_counts_as_within_a_second_or_a_percent_of_a_slow_one_and_one_seen_alone_does_not():
+    made = {"peak_part": 0.5, "scores_apart": [0.003, -0.004], "residual_rms_ul": 0.1, "residual_max_ul": 1.0}
+    made["flow_apart_percent"] = -0.1
+    one = {**made, "delays": {"10 mL/h": [(11, 10), (12, 10), (505, 500), (506, 500), (0, 90), (0, 0)]}}
+    two = {**made, "delays": {"10 mL/h": [(100, 100)]}}
+    answer = integers.table([one, two])
+    (row,) = answer["rates"]
+    # By hand: 12 is two seconds off, 506 more than a percent, and nobody saw the last of the first loop.
+    assert (row["onsets"], row["within"], row["differ"], row["seen_by_one_only"]) == (7, 4, 5, 1)
+    assert (answer["onsets"], answer["within"], answer["most_apart_s"]) == (7, 4, 6)
+    assert answer["score_rms_part"] == pytest.approx(12.5e-6**0.5)
+    assert answer["score_most_part"] == pytest.approx(0.004)
+
+
 def test_the_boards_integers_see_what_float64_sees_and_stay_inside():
     found = [integers.compared(family.drawn(seed), 1.8, 1.2, 4) for seed in (1_003, 1_005)]
     answer = integers.table(found)
     assert 0.1 < answer["peak_part"] < 1
-    # Floored instead of rounded in any one place that adds up, it was 30 to 500 µL.
-    assert answer["residual_rms_ul"] < 12
-    assert answer["residual_max_ul"] < 30
+    # A fraction cut where a score adds it up makes 1 to 3 µL of it, in a mean that is floored 30 to 500.
+    assert answer["residual_rms_ul"] < 0.5
+    assert answer["residual_max_ul"] < 4
+    assert 0 < answer["score_rms_part"] < 0.002
+    assert answer["within"] == answer["onsets"] == 40
+    assert answer["most_apart_s"] <= 10
     assert 0 < abs(answer["flow_apart_percent"]) < 0.5
     for row in answer["rates"]:
         assert row["onsets"] == 8
         assert row["seen_by_one_only"] == 0
         # A second, or a percent of a slow one.
-        assert row["beyond"] == 0
+        assert row["within"] == 8
         assert row["mean_board_s"] == pytest.approx(row["mean_float_s"], rel=0.003, abs=0.3)

@@ -429,9 +429,11 @@ def _say_evaluated(answer: dict[str, Any]) -> None:
     console.print(_rates(answer["rates"]))
     if "peak_part" in answer:
         console.print(
-            f"largest intermediate {answer['peak_part']:.3f} of 2**30; residuals differ by"
-            f" {answer['residual_rms_ul']:.1f} µL rms, {answer['residual_max_ul']:.0f} µL at most;"
-            f" flow by {answer['flow_apart_percent']:.2f} %"
+            f"{answer['within']} of {answer['onsets']} delays within 1 s or 1 % of float64's, at most"
+            f" {answer['most_apart_s']} s apart; largest intermediate {answer['peak_part']:.3f} of 2**30;"
+            f" at an alarm the scores differ by {100 * answer['score_rms_part']:.3f} % of the limit rms,"
+            f" {100 * answer['score_most_part']:.2f} % at most; residuals by {answer['residual_rms_ul']:.2f} µL rms,"
+            f" {answer['residual_max_ul']:.1f} µL at most; flow by {answer['flow_apart_percent']:.2f} %"
         )
     if "false_alarms" in answer:
         console.print("false alarms: " + json.dumps(answer["false_alarms"]))

@@ -113,7 +113,7 @@ def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int
         beyond_k = max(beyond_k, state[at] - params[residual.REACH_HIGH + role])
         beyond_k = max(beyond_k, params[residual.REACH_LOW + role] - state[at])
     state[_OFF_S] = state[_OFF_S] + 1 if off else 0.0
-    beyond = min(beyond_k, 8191.0) * params[residual.REACH_GAIN] / 256
+    beyond = min(beyond_k, 65_535 / 8) * params[residual.REACH_GAIN] / 256
     beyond = max(beyond, (state[_OFF_S] - params[residual.REACH_OFF_S]) / 16 * params[residual.REACH_OFF_GAIN] / 256)
     state[_BEYOND] = max(state[_BEYOND] * (1 - 2.0**-13), min(beyond, float(residual.BEYOND_MAX)))
     drives[residual.DRIVE_BEYOND] = state[_BEYOND]

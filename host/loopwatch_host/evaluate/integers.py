@@ -59,6 +59,7 @@ def noted(function: Callable[..., int]) -> Any:
 _take, _gas, _weigh = noted(residual.take), noted(residual.gas), noted(residual.weigh)
 _scale, _judge = noted(bank.scale), noted(bank.judge)
 _OUT_N, _PART, _SCORES = residual.OUT_N, residual.RESIDUAL_PART_Q8, bank.SCORES
+_FLOAT_SCORES = exact.BANK_N - bank.MEMBER_N
 _GAIN, _GAIN_PART, _HEAD = residual.GAIN_UL, residual.GAIN_PART_Q8, residual.HEAD_2
 
 
@@ -68,7 +69,8 @@ def _both(
 ) -> None:
     """Run both over x with a leak of rate µL/s added.
 
-    found: alarm second of either (0 none), sum of squares and max of |dr|, flow of either while the pump runs.
+    found: alarm second of either (0 none), sum of squares and max of |dr|, flow of either while the pump runs, and how
+    far apart the scores were, in parts of the limit, when float64 alarmed.
     """
     out, drives = np.zeros(_OUT_N, np.int32), np.zeros(_OUT_N)
     found[:] = 0
@@ -90,11 +92,16 @@ def _both(
         if rs[residual.OFF] == 0:
             found[4] += math.floor(256 * exact.flow(head)) / 256
             found[5] += exact.flow(fr[_HEAD])
-        if exact.judged(fb, bp, f, drives) != 0:
+        alarms = exact.judged(fb, bp, f, drives)
+        if alarms != 0:
             if found[1] == 0:
                 found[1] = i + 1
+                j = 0
+                while not (alarms >> j) & 1:
+                    j += 1
+                found[6] = (bs[_SCORES + j] - 2.0**14 * fb[_FLOAT_SCORES + j]) / bp[bank.LIMITS + j]
             if rate == 0:
-                fb[exact.BANK_N - bank.MEMBER_N :] = 0
+                fb[_FLOAT_SCORES:] = 0
         apart_ul = abs(r_ul + out[_PART] / 256 - f)
         found[2] += apart_ul**2
         found[3] = max(found[3], apart_ul)
@@ -105,7 +112,8 @@ def _both(
 def compared(member: family.Member, days: float, log_days: float, onset_n: int) -> dict[str, Any]:
     """One loop: commissioned on its log, then both arithmetics side by side, leaks added from random moments.
 
-    delays: per mL/h (board s, float64 s) of every onset, 0 for not seen.
+    delays: per mL/h (board s, float64 s) of every onset, 0 for not seen. scores_apart: of each leak that float64 saw,
+    board less float64 at its alarm in parts of the limit.
     """
     way = journey.drawn(member, days)
     x = journey.log(journey.begun(member, way), way, 0, len(way.inputs))
@@ -114,26 +122,30 @@ def compared(member: family.Member, days: float, log_days: float, onset_n: int) 
     rp = fit.parameters(shape, folds.whole)
     out = thresholds.validated(x[:first], shape, folds)
     bp = thresholds.made(out, shape.gas_ul, member.loop.liquid_ml / 1000, thresholds.rule_for(14.0))
-    peak, found = np.zeros(1, np.int64), np.zeros(6)
+    peak, found = np.zeros(1, np.int64), np.zeros(7)
     rs, bs = twin.residual_state(), twin.bank_state()
     fr, fb = exact.memory()
     rng = np.random.default_rng([member.seed, 6])
     onsets = np.sort(rng.integers(first, len(x) - 13 * 3600, onset_n)).tolist()
     delays: dict[str, list[tuple[int, int]]] = {f"{ml_h:g} mL/h": [] for ml_h, _ in RATES_ML_H}
     squares, most, at, flows = 0.0, 0.0, 0, np.zeros(2)
+    scores: list[float] = []
     for stop in [*onsets, len(x)]:
         _both(rs, bs, fr, fb, rp, bp, x[at:stop], 0.0, peak, found)
-        squares, most, at, flows = squares + found[2], max(most, found[3]), stop, flows + found[4:]
+        squares, most, at, flows = squares + found[2], max(most, found[3]), stop, flows + found[4:6]
         for ml_h, limit_s in RATES_ML_H if stop < len(x) else ():
             memory = rs.copy(), bs.copy(), fr.copy(), fb.copy()
             _both(*memory, rp, bp, x[at : at + limit_s], ml_h / 3.6, peak, found)
             delays[f"{ml_h:g} mL/h"].append((int(found[0]), int(found[1])))
+            if found[1] > 0:
+                scores.append(float(found[6]))
     return {
         "seed": member.seed,
         "residual_rms_ul": math.sqrt(squares / len(x)),
         "residual_max_ul": float(most),
         "flow_apart_percent": float(100 * (flows[0] / flows[1] - 1)) if flows[1] > 0 else 0.0,
         "peak_part": float(peak[0]) / 2**30,
+        "scores_apart": scores,
         "delays": delays,
     }
 
@@ -146,28 +158,37 @@ def limit_s(delay_s: float) -> float:
 def table(found: list[dict[str, Any]]) -> dict[str, Any]:
     """What compared() found of many loops: per rate how far delays lie apart, and the largest of everything.
 
-    beyond: onsets whose two delays lie further apart than limit_s().
+    within: onsets whose two delays lie no further apart than limit_s(); who sees a leak alone is not within.
     """
     rates = []
     for name in found[0]["delays"]:
         pairs = [pair for each in found for pair in each["delays"][name]]
         both = [(board_s, float_s) for board_s, float_s in pairs if board_s and float_s]
         apart_s = [abs(board_s - float_s) for board_s, float_s in both]
+        beyond = sum(apart > limit_s(float_s) for apart, (_, float_s) in zip(apart_s, both, strict=True))
+        one_only = sum(bool(board_s) != bool(float_s) for board_s, float_s in pairs)
         rates.append(
             {
                 "leak": name,
                 "onsets": len(pairs),
-                "seen_by_one_only": sum(bool(board_s) != bool(float_s) for board_s, float_s in pairs),
+                "within": len(pairs) - beyond - one_only,
+                "differ": sum(apart > 0 for apart in apart_s) + one_only,
+                "seen_by_one_only": one_only,
                 "mean_board_s": float(np.mean([board_s for board_s, _ in both])) if both else None,
                 "mean_float_s": float(np.mean([float_s for _, float_s in both])) if both else None,
                 "most_apart_s": max(apart_s, default=0),
-                "beyond": sum(apart > limit_s(float_s) for apart, (_, float_s) in zip(apart_s, both, strict=True)),
             }
         )
+    scores = np.array([part for each in found for part in each["scores_apart"]])
     return {
         "loops": len(found),
         "rates": rates,
+        "onsets": sum(row["onsets"] for row in rates),
+        "within": sum(row["within"] for row in rates),
+        "most_apart_s": max(row["most_apart_s"] for row in rates),
         "peak_part": max(each["peak_part"] for each in found),
+        "score_rms_part": float(np.sqrt((scores**2).mean())) if len(scores) else 0.0,
+        "score_most_part": float(np.abs(scores).max()) if len(scores) else 0.0,
         "residual_rms_ul": max(each["residual_rms_ul"] for each in found),
         "flow_apart_percent": max((each["flow_apart_percent"] for each in found), key=abs),
         "residual_max_ul": max(each["residual_max_ul"] for each in found),
