@@ -24,6 +24,7 @@ from .port import collect, const, mem_free, sleep_ms, ticks_add, ticks_diff, tic
 from .sampler import MEAN_DONE, Sampler
 from .telemetry import (
     BASELINE_SETTLED,
+    BEYOND_LOG,
     BLIND,
     COMMISSIONED,
     DEGRADED,
@@ -245,8 +246,11 @@ class App:
             bits |= PUMP_RUNNING
         if self.guard.wide:
             bits |= WIDE_LIMITS
-        if self._config.commissioned:
+        fine = self.guard.fine
+        if fine is not None:
             bits |= COMMISSIONED
+            if fine.beyond:
+                bits |= BEYOND_LOG
         if not self.alarms.armed:
             bits |= WATCH_ONLY
         return bits | DEGRADED if self.faults.degraded else bits

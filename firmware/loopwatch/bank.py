@@ -9,7 +9,8 @@ Member j follows the residual as the level of a Kalman filter does, and adds up 
 
 It reads "more than h lost beyond an allowance of k". Nothing counts as evidence while the residual's lags fill after a
 start: 100 s for the fastest group, six times as long for each slower one. The evidence is divided by what the loop is
-doing: v, from peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands.
+doing: v, from peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands. All
+but the fastest group divide it by more while the loop is beyond what its log met (residual.DRIVE_BEYOND).
 L is in 1/256 µL, S, k and h in 2**-14 µL.
 """
 
@@ -37,13 +38,14 @@ MEMBER_N = const(12)
 # State.
 STARTED = const(0)  # seconds since the start, up to SETTLED_S
 AGE_ACC = const(1)  # slow mean of the residual, times 2**8
-SCALES_Q10 = const(2)  # 1 / (a v) per group
-HOLDS_ACC = const(6)
+SCALES_Q15 = const(2)  # 1 / (a v) per group
+HOLDS_ACC = const(6)  # times 2**17: a hold stands still 2**shift above nothing
 LEVELS = const(18)
 SCORES = const(30)
 AGES_S = const(42)  # seconds since the member's score last stood at zero
 ONSETS_UL = const(54)  # its level then
-STATE_N = const(66)
+RESIDUAL_PART_Q8 = const(66)  # of this second's residual, as residual has it
+STATE_N = const(67)
 
 # Parameters.
 AGE_GAIN = const(0)  # 2**24 / gas volume in µL
@@ -70,15 +72,19 @@ PICKED_N = const(7)
 SETTLED_S = const(21_600)
 _SETTLE_FIRST_S = const(100)
 _AGE_SHIFT = const(14)
+_AGE_HALF = const(1 << 13)
 _SCORE_MAX = const((1 << 29) - 1)
-_ROOT_MAX_Q12 = const(11_585)  # of a and of v: both end at 8
+_ROOT_MAX_Q13 = const(23_170)  # of a and of v: both end at 8
 _FALL_MAX = const((1 << 19) - 1)  # 2 mL in a second
 _AGE_MAX_S = const(1 << 24)
+_PART_PLACE = const(7)  # residual.RESIDUAL_PART_Q8 among the drives
+_DRIVE_BEYOND = const(8)  # residual.DRIVE_BEYOND among them; a test compares them
 
 
 def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     """Take residual's output and set each group's scale of the evidence; returns the ageing a in Q8."""
     residual = drives[0] << 8  # 20b + 8b = 28b
+    state[RESIDUAL_PART_Q8] = drives[_PART_PLACE]
     started_s = state[STARTED]
     if started_s == 0:
         state[AGE_ACC] = residual
@@ -89,16 +95,16 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
         started_s = started_s + 1
     state[STARTED] = started_s
     acc = state[AGE_ACC]
-    acc = acc + ((residual - acc) >> _AGE_SHIFT)
+    acc = acc + ((residual - acc + _AGE_HALF) >> _AGE_SHIFT)
     state[AGE_ACC] = acc
     lost_ul = -(acc >> 8)
     if lost_ul < 0:
         lost_ul = 0
-    ratio = (lost_ul >> 4) * params[AGE_GAIN]  # 16b + 12b; Q20 of the gas's growth
-    ratio = 4096 + (ratio >> 8)
-    if ratio > _ROOT_MAX_Q12:
-        ratio = _ROOT_MAX_Q12
-    age_q12 = (ratio * ratio) >> 12  # 14b + 14b
+    ratio = (lost_ul >> 2) * params[AGE_GAIN]  # 18b + 12b; Q22 of the gas's growth
+    ratio = 8192 + ((ratio + 256) >> 9)
+    if ratio > _ROOT_MAX_Q13:
+        ratio = _ROOT_MAX_Q13
+    age_q12 = (ratio * ratio + 8192) >> 14  # below 2**29. Rounded, as all here: a score adds up what is cut.
 
     w0 = 0
     w1 = 0
@@ -107,31 +113,36 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     for i in range(HOLD_N):
         held = state[HOLDS_ACC + i]
         held = held - (held >> params[HOLD_SHIFTS + i])
-        drive = drives[params[HOLD_DRIVES + i]] << 12  # 12b + 12b = 24b
+        drive = drives[params[HOLD_DRIVES + i]]  # 12b + 17b = 29b
         if held < drive:
             held = drive
         state[HOLDS_ACC + i] = held
-        # 12 products of 12b + 14b each: 30b.
-        held = (held + 2048) >> 12
-        w0 = w0 + held * params[HOLD_WEIGHTS + i]
-        w1 = w1 + held * params[HOLD_WEIGHTS + HOLD_N + i]
-        w2 = w2 + held * params[HOLD_WEIGHTS + 2 * HOLD_N + i]
-        w3 = w3 + held * params[HOLD_WEIGHTS + 3 * HOLD_N + i]
-    state[SCALES_Q10] = w0
-    state[SCALES_Q10 + 1] = w1
-    state[SCALES_Q10 + 2] = w2
-    state[SCALES_Q10 + 3] = w3
+        # 12 products of 16b + 14b less 4b: 30b. A whole unit of a drive would be a percent of the evidence.
+        held = (held + 4096) >> 13
+        w0 = w0 + ((held * params[HOLD_WEIGHTS + i]) >> 4)
+        w1 = w1 + ((held * params[HOLD_WEIGHTS + HOLD_N + i]) >> 4)
+        w2 = w2 + ((held * params[HOLD_WEIGHTS + 2 * HOLD_N + i]) >> 4)
+        w3 = w3 + ((held * params[HOLD_WEIGHTS + 3 * HOLD_N + i]) >> 4)
+    state[SCALES_Q15] = w0
+    state[SCALES_Q15 + 1] = w1
+    state[SCALES_Q15 + 2] = w2
+    state[SCALES_Q15 + 3] = w3
     settle_s = _SETTLE_FIRST_S
+    beyond = drives[_DRIVE_BEYOND]
     for group in range(GROUP_N):
-        w = 4096 + (state[SCALES_Q10 + group] >> 4)
-        if w > _ROOT_MAX_Q12:
-            w = _ROOT_MAX_Q12
-        # a v in Q18, from 15b + 15b = 30b. The scale is rounded: floored, all evidence would count a percent too much.
-        v = (((w * w) >> 12) * age_q12) >> 6
-        scale_q10 = (268_435_456 + (v >> 1)) // v
+        w = 8192 + ((state[SCALES_Q15 + group] + 4) >> 3)
+        if w > _ROOT_MAX_Q13:
+            w = _ROOT_MAX_Q13
+        # a v in Q14, from 15b + 15b = 30b. A scale of ten bits would, times the noise, move alarms by seconds.
+        v = (((w * w + 8192) >> 14) * age_q12 + 512) >> 10
+        scale_q15 = (536_870_912 + (v >> 1)) // v
+        if beyond > 0:
+            if group > 0:
+                # Divided by (1 + beyond)**2 in Q12: 14b + 14b - 12b, and 16b + 12b.
+                scale_q15 = (scale_q15 << 12) // (((4096 + beyond) * (4096 + beyond)) >> 12)
         if started_s < settle_s:
-            scale_q10 = 0
-        state[SCALES_Q10 + group] = scale_q10
+            scale_q15 = 0
+        state[SCALES_Q15 + group] = scale_q15
         settle_s = settle_s * 6
     return age_q12 >> 4
 
@@ -139,12 +150,12 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
 def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
     """Take the residual of this second; returns the alarms, bit j for member j."""
     alarms = 0
-    residual = residual_ul << 8  # 20b + 8b = 28b
+    residual = (residual_ul << 8) + state[RESIDUAL_PART_Q8]  # 20b + 8b = 28b
     # Chosen, not looked up: then the laptop's compiler takes several members at once.
-    scale_0 = state[SCALES_Q10]
-    scale_1 = state[SCALES_Q10 + 1]
-    scale_2 = state[SCALES_Q10 + 2]
-    scale_3 = state[SCALES_Q10 + 3]
+    scale_0 = state[SCALES_Q15]
+    scale_1 = state[SCALES_Q15 + 1]
+    scale_2 = state[SCALES_Q15 + 2]
+    scale_3 = state[SCALES_Q15 + 3]
     for i in range(MEMBER_N):
         level = state[LEVELS + i]
         e = (residual - level) >> params[LEVEL_SHIFTS + i]  # 29b
@@ -155,17 +166,18 @@ def judge(state: ptr32, params: ptr32, residual_ul: int) -> int:
         if e < -_FALL_MAX:
             e = -_FALL_MAX
         group = params[GROUPS + i]
-        scale_q10 = scale_0
+        scale_q15 = scale_0
         if group == 1:
-            scale_q10 = scale_1
+            scale_q15 = scale_1
         if group == 2:
-            scale_q10 = scale_2
+            scale_q15 = scale_2
         if group == 3:
-            scale_q10 = scale_3
+            scale_q15 = scale_3
         score = state[SCORES + i]
-        # 19b + 10b = 29b, 2**-18 µL. A whole unit for half a one floored here and half a one below, in the leak.
-        e = (e * scale_q10 + 16) >> 4
-        score = score - (score >> params[LEAK_SHIFTS + i]) - e - params[ALLOWANCES + i]
+        # 2**-18 µL: 14b + 15b, 5b + 15b and 29b, together inside 2**30. Rounded once: a score adds it up for hours.
+        e = (e >> 5) * scale_q15 + (((e & 31) * scale_q15) >> 5)
+        e = (e + (score >> (params[LEAK_SHIFTS + i] - 4)) + 8) >> 4
+        score = score - e - params[ALLOWANCES + i]
         age_s = state[AGES_S + i] + 1
         onset_ul = state[ONSETS_UL + i]
         if age_s > _AGE_MAX_S:
@@ -219,14 +231,14 @@ def pick(state: ptr32, params: ptr32, picked: ptr32) -> int:
     if alone > 0:
         best = first
     if best >= 0:
-        scale_q10 = state[SCALES_Q10 + params[GROUPS + first]]
-        if scale_q10 < 1:
-            scale_q10 = 1
+        scale_q15 = state[SCALES_Q15 + params[GROUPS + first]]
+        if scale_q15 < 1:
+            scale_q15 = 1
         picked[PICKED_AGE_S] = state[AGES_S + best]
         picked[PICKED_FALL_UL] = state[ONSETS_UL + best] - (state[LEVELS + best] >> 8)
         picked[PICKED_LEVEL_SHIFT] = params[LEVEL_SHIFTS + best]
         picked[PICKED_ALLOWANCE] = params[ALLOWANCES + best]
-        picked[PICKED_SCALE_Q10] = state[SCALES_Q10 + params[GROUPS + best]]
+        picked[PICKED_SCALE_Q10] = state[SCALES_Q15 + params[GROUPS + best]] >> 5
         picked[PICKED_ALONE] = alone
-        picked[PICKED_KEPT_UL] = (kept >> 4) // scale_q10  # 25b
+        picked[PICKED_KEPT_UL] = (kept << 1) // scale_q15  # 30b
     return best

@@ -31,6 +31,7 @@ _GROUP_N = const(4)
 _ALL_GROUPS_BITS = const(0b1111)
 _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
+_HALVED_Q12 = const(1_697)  # w is 4096 and this: its square is two
 
 _JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
 _ROUGH_LEAST_PA = const(2_000)
@@ -91,6 +92,11 @@ class Commissioned:
         self._started = False
         self._missing = False
         self._last_ul = 0
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the loop is so far beyond what its log met that the evidence of slow leaks counts half or less."""
+        return self._out[residual.DRIVE_BEYOND] >= _HALVED_Q12
 
     @property
     def learnt(self) -> int:

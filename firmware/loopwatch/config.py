@@ -7,7 +7,8 @@ As bytes, on the cable and on the flash, a configuration is a run of int32, the 
 
     layout, number of scalars, the scalars in the order of TABLE, number of words, the words (see parameters)
 
-Its CRC-32 is its name. decode() also takes layout 1, which had no words.
+Its CRC-32 is its name. decode() also takes layout 1, which had no words, and layout 2, which did not know how far the
+log of commissioning reached.
 """
 
 from array import array
@@ -15,7 +16,7 @@ from array import array
 from .port import const
 from .wire import Crc32
 
-LAYOUT_N = const(2)  # append rows to TABLE without a new one; a new meaning wants a new one, and a row in _DECODERS
+LAYOUT_N = const(3)  # append rows to TABLE without a new one; a new meaning wants a new one, and a row in _DECODERS
 
 # (name, default, least, most, what it is)
 TABLE = (
@@ -57,10 +58,15 @@ _EDGES_MS = const(100)
 # Layout 1 held these, and no words.
 _LAYOUT_1_N = const(15)
 
+# Layout 2's words lacked those of how far the log reached, the last of residual.
+LAYOUT_2_RESIDUAL_N = const(85)
+_REACH_N = const(9)
+_LAYOUT_2_WORD_N = const(247)
+
 # Where the words of bank, burst and estimate begin, see parameters.
-_BANK = const(85)
-_BURST = const(218)
-_ESTIMATE = const(229)
+_BANK = const(94)
+_BURST = const(227)
+_ESTIMATE = const(238)
 
 # Config.fault_n.
 FAULT_NONE = const(0)
@@ -174,6 +180,17 @@ def _decode_1(values: array) -> Config:
 
 
 def _decode_2(values: array) -> Config:
+    """As layout 3, but that nothing counts as beyond the log."""
+    scalar_n = values[1]
+    at = scalar_n + 2
+    if 0 < at < len(values) and values[at] == _LAYOUT_2_WORD_N:
+        values[at] += _REACH_N
+        at += 1 + LAYOUT_2_RESIDUAL_N
+        values = values[:at] + array("i", bytes(4 * _REACH_N)) + values[at:]
+    return _decode_3(values)
+
+
+def _decode_3(values: array) -> Config:
     """Scalars, as many as the writer knew of, and words. Rows that have been appended since take their default."""
     scalar_n = values[1]
     if not _LAYOUT_1_N <= scalar_n <= len(TABLE) or len(values) < scalar_n + 3:
@@ -191,4 +208,4 @@ def _scalars(values: array, n: int) -> dict:
     return given
 
 
-_DECODERS = {1: _decode_1, 2: _decode_2}
+_DECODERS = {1: _decode_1, 2: _decode_2, 3: _decode_3}

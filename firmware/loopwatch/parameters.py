@@ -9,10 +9,10 @@ from . import bank, burst, estimate, residual
 from .port import const, ptr32
 
 RESIDUAL = const(0)
-BANK = const(85)  # residual.PARAM_N
-BURST = const(218)  # and bank.PARAM_N
-ESTIMATE = const(229)  # and burst.PARAM_N
-WORD_N = const(247)  # and estimate.PARAM_N
+BANK = const(94)  # residual.PARAM_N
+BURST = const(227)  # and bank.PARAM_N
+ESTIMATE = const(238)  # and burst.PARAM_N
+WORD_N = const(256)  # and estimate.PARAM_N
 
 _WORD_MAX = const((1 << 30) - 1)
 
@@ -36,20 +36,25 @@ BOUNDS = (
     ("residual.off_below", residual.OFF_BELOW, 1, 0, (1 << 14) - 1),
     ("residual.standing_flow_q8", residual.STANDING_FLOW_Q8, 1, 0, 256),
     ("residual.dome_gain_q8", residual.DOME_GAIN_Q8, 1, 0, (1 << 9) - 1),
-    ("residual.sum_shift", residual.SUM_SHIFT, 1, 0, 24),
+    ("residual.sum_shift", residual.SUM_SHIFT, 1, 0, 22),
     ("residual.c0_sum", residual.C0_SUM, 1, -_WORD_MAX, _WORD_MAX),
     ("residual.shifts", residual.SHIFTS, residual.AVERAGE_N, 0, 24),
     ("residual.roles_of", residual.ROLES_OF, residual.AVERAGE_N, 0, 3),
     ("residual.weights", residual.WEIGHTS, residual.FEATURE_N, -16_384, 16_384),
     ("residual.swing_gain", residual.SWING_GAIN, 1, 0, (1 << 10) - 1),
     ("residual.swing_shift", residual.SWING_SHIFT, 1, 6, 24),
+    ("residual.reach_low", residual.REACH_LOW, 3, -65_536, 65_536),
+    ("residual.reach_high", residual.REACH_HIGH, 3, -65_536, 65_536),
+    ("residual.reach_gain", residual.REACH_GAIN, 1, 0, (1 << 14) - 1),
+    ("residual.reach_off_s", residual.REACH_OFF_S, 1, 0, (1 << 17) - 1),
+    ("residual.reach_off_gain", residual.REACH_OFF_GAIN, 1, 0, (1 << 14) - 1),
     ("bank.age_gain", BANK + bank.AGE_GAIN, 1, 0, (1 << 12) - 1),
     ("bank.hold_drives", BANK + bank.HOLD_DRIVES, bank.HOLD_N, 1, 6),
     ("bank.hold_shifts", BANK + bank.HOLD_SHIFTS, bank.HOLD_N, 0, 24),
     ("bank.hold_weights", BANK + bank.HOLD_WEIGHTS, bank.GROUP_N * bank.HOLD_N, 0, (1 << 14) - 1),
     ("bank.groups", BANK + bank.GROUPS, bank.MEMBER_N, 0, bank.GROUP_N - 1),
     ("bank.level_shifts", BANK + bank.LEVEL_SHIFTS, bank.MEMBER_N, 0, 24),
-    ("bank.leak_shifts", BANK + bank.LEAK_SHIFTS, bank.MEMBER_N, 0, 30),
+    ("bank.leak_shifts", BANK + bank.LEAK_SHIFTS, bank.MEMBER_N, 4, 30),
     ("bank.allowances", BANK + bank.ALLOWANCES, bank.MEMBER_N, 0, 1 << 28),
     ("bank.limits", BANK + bank.LIMITS, bank.MEMBER_N, 1, _WORD_MAX),
     ("burst.p_pump_channel", BURST + burst.P_PUMP_CHANNEL, 1, 0, 5),

@@ -63,7 +63,8 @@ KINDS = (
             (
                 "state_bits",
                 "1 pump running, 2 baseline settled, 4 commissioned, 8 blind, 16 wide limits, 32 start-up inhibit, "
-                "64 service, 128 proof test, 256 watch only, 512 a thermometer is not used",
+                "64 service, 128 proof test, 256 watch only, 512 a thermometer is not used, 1024 beyond the log of "
+                "commissioning",
             ),
             ("noise_ul", "rms of the residual's white noise"),
         ),

@@ -11,6 +11,10 @@ softer gas gives a hose and a pressure sensor that warms another share, and the 
 some percent of millilitres, in step with every warming. `scale` follows it within days, by what still goes up and
 down with the modelled liquid; a loss only goes, and is left.
 
+The model is as good as its log: warmer, colder or with the pump off for longer than the log ever was, it guesses, and
+what it guesses wrong goes like a leak. How far the loop is beyond its log is the drive DRIVE_BEYOND, held for hours
+because the lags remember; it tells the bank's patient members to believe the residual less.
+
 The features say how warm the liquid is where it is: each thermometer lagged in several ways, the tank as seen
 through the flow of coolant that has gone round (the flow clock), and the pump's pressure, which stretches the
 discharge hose. A channel that is not fitted costs its weights, not a branch: its place points to another channel.
@@ -50,6 +54,7 @@ RADIATOR_4 = const(7)
 RADIATOR_6 = const(8)
 DOME_0 = const(9)
 DOME_4 = const(11)
+DOME_6 = const(12)
 DOME_9 = const(13)
 HEAD_0 = const(15)
 HEAD_2 = const(16)
@@ -68,12 +73,17 @@ GAS_ACC = const(28)
 P_BEFORE = const(29)
 GAIN_UL = const(30)
 OFF = const(31)
-ROLES = const(32)  # four values of this second
+ROLES = const(32)  # four values of this second, times 2**13 as well
 LIQUID_MEAN_ACC = const(36)
 RESIDUAL_MEAN_ACC = const(37)
 SCALE_ACC = const(38)  # scale times 2**29; worth keeping over a restart, for it takes days to be found
-STATE_N = const(39)
-SCALE_MAX_ACC = const((1 << 28) - 1)
+GAIN_PART_Q8 = const(39)  # what GAIN_UL lacks, 1/256 µL
+LIQUID_REST = const(40)  # of the two means, what a second has not yet moved them by
+RESIDUAL_REST = const(41)
+OFF_S = const(42)  # seconds since the pump stopped
+BEYOND_ACC = const(43)  # peak hold of how far beyond the log the loop is, times 2**13
+STATE_N = const(44)
+SCALE_MAX_ACC = const((1 << 28) - 4096)
 
 # Parameters.
 P_PUMP_CHANNEL = const(0)
@@ -101,9 +111,14 @@ ROLES_OF = const(40)
 WEIGHTS = const(58)
 SWING_GAIN = const(83)  # 64 * 2**SWING_SHIFT / rms of what the modelled liquid does within hours, µL; 0 keeps scale
 SWING_SHIFT = const(84)
-PARAM_N = const(85)
+REACH_LOW = const(85)  # the log's least warmth per role, averaged over 2**6 s
+REACH_HIGH = const(88)  # and its most
+REACH_GAIN = const(91)  # DRIVE_BEYOND per K/512 beyond them, times 2**8
+REACH_OFF_S = const(92)  # the log's longest stop of the pump
+REACH_OFF_GAIN = const(93)  # DRIVE_BEYOND per 16 s beyond it, times 2**8
+PARAM_N = const(94)
 
-# Output: the residual and what moves in the loop, for the bank to scale its evidence by.
+# Output: the residual and what moves in the loop, times 2**17, for the bank to scale its evidence by.
 RESIDUAL_UL = const(0)
 DRIVE_HEAD = const(1)
 DRIVE_SOURCE_FAST = const(2)
@@ -111,15 +126,24 @@ DRIVE_RADIATOR = const(3)
 DRIVE_SOURCE_SLOW = const(4)
 DRIVE_DOME = const(5)
 DRIVE_OFF = const(6)
-OUT_N = const(7)
+RESIDUAL_PART_Q8 = const(7)  # what RESIDUAL_UL lacks, 1/256 µL
+DRIVE_BEYOND = const(8)  # in 1/4096; the bank divides evidence by (1 + it)**2
+OUT_N = const(9)
 
 DRIVE_MAX = const(4095)
-_FEATURE_MAX = const(65_535)
+DRIVE_SHIFT = const(17)
+_DRIVE_MAX_ACC = const(4095 << 13)
+BEYOND_MAX = const(7_489)  # by eight
+_BEYOND_K_MAX = const(8191)  # 16 K
+_BEYOND_SHIFT = const(13)  # it fades in 2.3 hours
+_OFF_MAX_S = const((1 << 17) - 1)
+_FEATURE_MAX_ACC = const(65_535 << 13)
+_CURVED_MAX = const((1 << 27) - 1)  # of K/512 times 2**11
 _RESIDUAL_MAX_UL = const(1 << 20)
 _LIQUID_MAX_UL = const((1 << 20) - 1)
 _HOURS_SHIFT = const(14)  # means over 4.5 h part what swings from what goes
-_HOURS_HALF = const(1 << 13)
-_DAYS_SHIFT = const(8)  # of a product of 6 and 12 fractional bits: scale settles in 2**19 s, six days
+_HOURS_REST = const((1 << 14) - 1)
+_DAYS_SHIFT = const(11)  # of a product of 9 and 12 fractional bits: scale settles in 2**19 s, six days
 
 
 def take(state: ptr32, params: ptr32, x: ptr32) -> int:
@@ -133,14 +157,18 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
             t = 125_000
         if t < -125_000:
             t = -125_000
-        t = (t * 4194) >> 13  # 17b + 13b = 29b, K/512 in 16b
-        square = ((t >> 2) * (t >> 2)) >> 10  # 28b
-        t = t + ((square * params[CURVE_Q11]) >> 11)  # 18b + 11b = 29b
-        if t > _FEATURE_MAX:
-            t = _FEATURE_MAX
-        if t < -_FEATURE_MAX:
-            t = -_FEATURE_MAX
-        state[ROLES + role] = t
+        acc = t * 4194  # 17b + 13b = 29b: K/512 times 2**13
+        half = acc >> 14  # 15b: its square with what is below it is inside 2**30
+        curved = half * half + ((half * ((acc >> 7) & 127)) >> 6)
+        curved = (curved >> 12) * params[CURVE_Q11]  # 18b + 11b = 29b
+        if curved > _CURVED_MAX:
+            curved = _CURVED_MAX
+        acc = acc + (curved << 2)  # 29b + 29b
+        if acc > _FEATURE_MAX_ACC:
+            acc = _FEATURE_MAX_ACC
+        if acc < -_FEATURE_MAX_ACC:
+            acc = -_FEATURE_MAX_ACC
+        state[ROLES + role] = acc
 
     head = x[params[P_PUMP_CHANNEL]] - x[0] + params[HEAD_BIAS_PA]
     if head > 262_143:
@@ -150,31 +178,31 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
     head = (head * params[HEAD_GAIN]) >> params[HEAD_SHIFT]  # 18b + 11b = 29b
     if head > 16_383:
         head = 16_383
-    state[ROLES + 3] = head
+    state[ROLES + 3] = head << 13
 
     if state[STARTED] == 0:
         state[STARTED] = 1
         for i in range(AVERAGE_N):
-            state[i] = state[ROLES + params[ROLES_OF + i]] << 13  # 16b + 13b = 29b
+            state[i] = state[ROLES + params[ROLES_OF + i]]
         for i in range(AVERAGE_N, FEATURE_N):
             state[i] = state[RADIATOR_0]
         state[DOME_BEFORE_ACC] = state[DOME_4]
         state[FLOW_ACC] = 0
         state[GAS_ACC] = (1 << 29) - 1  # gas() begins
     # A loop for each role: the compiler keeps its value in a register.
-    x_acc = state[ROLES] << 13  # 29b; differences of two such are inside 30b
+    x_acc = state[ROLES]  # 29b; differences of two such are inside 30b
     for i in range(RADIATOR_0):
         acc = state[i]
         state[i] = acc + ((x_acc - acc) >> params[SHIFTS + i])
-    x_acc = state[ROLES + 1] << 13
+    x_acc = state[ROLES + 1]
     for i in range(RADIATOR_0, DOME_0):
         acc = state[i]
         state[i] = acc + ((x_acc - acc) >> params[SHIFTS + i])
-    x_acc = state[ROLES + 2] << 13
+    x_acc = state[ROLES + 2]
     for i in range(DOME_0, HEAD_0):
         acc = state[i]
         state[i] = acc + ((x_acc - acc) >> params[SHIFTS + i])
-    x_acc = state[ROLES + 3] << 13
+    x_acc = state[ROLES + 3]
     for i in range(HEAD_0, AVERAGE_N):
         acc = state[i]
         state[i] = acc + ((x_acc - acc) >> params[SHIFTS + i])
@@ -183,9 +211,10 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
     head = state[HEAD_2] >> 13
     flow = params[STANDING_FLOW_Q8]
     off = 1
-    # 22b + 9b less the lag's 4b; rounded, for what a stop adds up would else run away by 100 µL.
-    moved = ((state[DOME_4] - state[DOME_BEFORE_ACC] + 128) >> 8) * params[DOME_GAIN_Q8]
-    state[DOME_BEFORE_ACC] = state[DOME_4]
+    # 22b + 9b less the lag's 4b. What is cut here counts the next second: a stop adds it all up.
+    moved = (state[DOME_4] - state[DOME_BEFORE_ACC]) >> 8
+    state[DOME_BEFORE_ACC] = state[DOME_BEFORE_ACC] + (moved << 8)
+    moved = moved * params[DOME_GAIN_Q8]
     if head >= params[OFF_BELOW]:
         off = 0
         moved = 0
@@ -233,16 +262,16 @@ def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
         t = 125_000
     if t < -125_000:
         t = -125_000
-    wall_acc = ((t * 4194) >> 13) << 13
+    wall_acc = t * 4194  # 17b + 13b = 29b
     acc = state[GAS_ACC]
     if acc == (1 << 29) - 1:
         acc = wall_acc
         state[P_BEFORE] = p
     pressed = p - state[P_BEFORE]
-    if pressed > 16_383:
-        pressed = 16_383
-    if pressed < -16_383:
-        pressed = -16_383
+    if pressed > 32_767:
+        pressed = 32_767
+    if pressed < -32_767:
+        pressed = -32_767
     state[P_BEFORE] = p
     # P0 / P - 1 in Q20 by two steps of ten bits; P_LEAST keeps it below 3.
     rest = (params[P0] - p) << 10  # 19b + 10b = 29b
@@ -254,14 +283,15 @@ def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
         acc = 500_000_000
     if acc < -500_000_000:
         acc = -500_000_000
-    pressed = pressed * (4096 + (by_p >> 8))  # 14b + 14b
+    pressed = pressed * (4096 + (by_p >> 8))  # 15b + 14b
     rest = pressed & 4095
     pressed = pressed >> 12
-    if pressed > 16_383:
-        pressed = 16_383
-    if pressed < -16_383:
-        pressed = -16_383
-    # 29b + 14b + 14b. Fractions of a step count: floored, the gas would seem 50 mK cooler at one pressure than another.
+    if pressed > 32_767:
+        pressed = 32_767
+    if pressed < -32_767:
+        pressed = -32_767
+    # 5e8 + (15b + 14b) is inside 2**30. Fractions of a step count: floored, the gas would seem 50 mK cooler at one
+    # pressure than another.
     acc = acc + pressed * params[ADIABATIC_ACC] + ((rest * params[ADIABATIC_ACC]) >> 12)
     if acc > 500_000_000:
         acc = 500_000_000
@@ -269,17 +299,23 @@ def gas(state: ptr32, params: ptr32, x: ptr32) -> int:
         acc = -500_000_000
     state[GAS_ACC] = acc
 
-    by_t = (((acc >> 13) - params[GAS_T0]) * params[INVERSE_T0]) >> 10  # 17b + 13b = 30b, Q20
-    grown = by_p + by_t + (((by_p >> 6) * (by_t >> 6)) >> 8)  # 3 * 2**14 and 14b: 30b
-    if grown > 4_194_303:
-        grown = 4_194_303
-    if grown < -1_048_576:
-        grown = -1_048_576
+    # 17b + 13b = 30b and 13b + 14b; Q22.
+    by_t = ((acc >> 13) - params[GAS_T0]) * params[INVERSE_T0]
+    by_t = (by_t + (((acc & 8191) * params[INVERSE_T0]) >> 13)) >> 8
+    # by_p * by_t from 18b and 3 * 2**10, and 16b + 10b.
+    grown = (by_p << 2) + by_t + (((by_t >> 4) * (by_p >> 10)) >> 6) + (((by_t >> 6) * (by_p & 1023)) >> 14)
+    if grown > 16_777_215:
+        grown = 16_777_215
+    if grown < -4_194_304:
+        grown = -4_194_304
     shift = params[GAS_SHIFT]
     volume = params[GAS]
-    # 15b + 12b = 27b and 15b + 10b = 25b.
-    gain_ul = ((volume * (grown >> 10)) >> (10 - shift)) + ((volume * (grown & 1023)) >> (20 - shift))
+    # 15b + 12b = 27b both.
+    gain = volume * (grown >> 12) + ((volume * (grown & 4095)) >> 12)
+    shift = 10 - shift
+    gain_ul = gain >> shift
     state[GAIN_UL] = gain_ul
+    state[GAIN_PART_Q8] = ((gain & ((1 << shift) - 1)) << 8) >> shift
     return gain_ul
 
 
@@ -289,22 +325,33 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
     The weights' magnitudes times 2**16, with |c0|, sum below 2**30: commissioning sees to it.
     """
     total = params[C0_SUM]
+    parts = 0
     for i in range(FEATURE_N):
-        total = total + (state[i] >> 13) * params[WEIGHTS + i]
-    liquid_ul = total >> params[SUM_SHIFT]
+        acc = state[i]
+        weight = params[WEIGHTS + i]
+        total = total + (acc >> 13) * weight
+        parts = parts + ((acc >> 5) & 255) * weight  # 8b + 14b, all of them
+    total = total + (parts >> 8)
+    shift = params[SUM_SHIFT]
+    liquid_ul = total >> shift
+    part_q8 = ((total & ((1 << shift) - 1)) << 8) >> shift  # 22b + 8b = 30b
     if liquid_ul > _LIQUID_MAX_UL:
         liquid_ul = _LIQUID_MAX_UL
     if liquid_ul < -_LIQUID_MAX_UL:
         liquid_ul = -_LIQUID_MAX_UL
     scale_acc = state[SCALE_ACC]
-    scale_q15 = scale_acc >> 14
-    # 14b + 14b, and the six bits below.
-    scaled_ul = ((liquid_ul >> 6) * scale_q15 + (((liquid_ul & 63) * scale_q15) >> 6)) >> 9
-    residual_ul = liquid_ul - scaled_ul - state[GAIN_UL]
+    scale_q17 = scale_acc >> 12
+    # 14b + 16b, and the six bits below: 63 * 65535 / 64 more is inside 2**30.
+    scaled_q8 = ((liquid_ul >> 6) * scale_q17 + (((liquid_ul & 63) * scale_q17) >> 6)) >> 3
+    # 27b + 8b would be too much: microlitres and their parts apart.
+    residual_q8 = part_q8 - (scaled_q8 & 255) - state[GAIN_PART_Q8]
+    residual_ul = liquid_ul - (scaled_q8 >> 8) - state[GAIN_UL] + (residual_q8 >> 8)
     if residual_ul > _RESIDUAL_MAX_UL:
         residual_ul = _RESIDUAL_MAX_UL
     if residual_ul < -_RESIDUAL_MAX_UL:
         residual_ul = -_RESIDUAL_MAX_UL
+    out[RESIDUAL_UL] = residual_ul
+    out[RESIDUAL_PART_Q8] = residual_q8 & 255
 
     # Normalised least mean squares, both clipped so that neither a burst nor a heat wave moves the scale by much.
     if state[STARTED] == 1:
@@ -312,22 +359,26 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
         state[LIQUID_MEAN_ACC] = liquid_ul << 8
         state[RESIDUAL_MEAN_ACC] = residual_ul << 8
     acc = state[LIQUID_MEAN_ACC]
-    acc = acc + (((liquid_ul << 8) - acc + _HOURS_HALF) >> _HOURS_SHIFT)  # 29b; floored it would trail by 32 µL
+    rest = state[LIQUID_REST] + (liquid_ul << 8) - acc  # 29b; without what is left over it would trail by 32 µL
+    acc = acc + (rest >> _HOURS_SHIFT)
     state[LIQUID_MEAN_ACC] = acc
+    state[LIQUID_REST] = rest & _HOURS_REST
     swing = liquid_ul - (acc >> 8)
     acc = state[RESIDUAL_MEAN_ACC]
-    acc = acc + (((residual_ul << 8) - acc + _HOURS_HALF) >> _HOURS_SHIFT)
+    rest = state[RESIDUAL_REST] + (residual_ul << 8) - acc
+    acc = acc + (rest >> _HOURS_SHIFT)
     state[RESIDUAL_MEAN_ACC] = acc
+    state[RESIDUAL_REST] = rest & _HOURS_REST
     left = residual_ul - (acc >> 8)
     if swing > 524_287:
         swing = 524_287
     if swing < -524_287:
         swing = -524_287
-    swing = (swing * params[SWING_GAIN]) >> params[SWING_SHIFT]  # 19b + 10b; Q6 of the rms
-    if swing > 256:
-        swing = 256
-    if swing < -256:
-        swing = -256
+    swing = (swing * params[SWING_GAIN]) >> (params[SWING_SHIFT] - 3)  # 19b + 10b; Q9 of the rms
+    if swing > 2048:
+        swing = 2048
+    if swing < -2048:
+        swing = -2048
     if left > 262_143:
         left = 262_143
     if left < -262_143:
@@ -337,26 +388,54 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
         left = 1024
     if left < -1024:
         left = -1024
-    scale_acc = scale_acc + ((swing * left + 128) >> _DAYS_SHIFT)
+    scale_acc = scale_acc + ((swing * left + 1024) >> _DAYS_SHIFT)
     if scale_acc > SCALE_MAX_ACC:
         scale_acc = SCALE_MAX_ACC
     if scale_acc < -SCALE_MAX_ACC:
         scale_acc = -SCALE_MAX_ACC
     state[SCALE_ACC] = scale_acc
 
-    out[RESIDUAL_UL] = residual_ul
     out[DRIVE_HEAD] = state[HEAD_2] - state[HEAD_5]
     out[DRIVE_SOURCE_FAST] = state[SOURCE_4] - state[SOURCE_6]
     out[DRIVE_RADIATOR] = state[RADIATOR_4] - state[RADIATOR_6]
     out[DRIVE_SOURCE_SLOW] = state[SOURCE_4] - state[SOURCE_9]
     out[DRIVE_DOME] = state[DOME_4] - state[DOME_9]
-    out[DRIVE_OFF] = (state[OFF] * DRIVE_MAX) << 13
-    for i in range(DRIVE_HEAD, OUT_N):
+    out[DRIVE_OFF] = state[OFF] * _DRIVE_MAX_ACC
+    for i in range(DRIVE_HEAD, RESIDUAL_PART_Q8):
         drive = out[i]
         if drive < 0:
             drive = -drive
-        drive = (drive + 4096) >> 13
-        if drive > DRIVE_MAX:
-            drive = DRIVE_MAX
-        out[i] = drive
+        if drive > _DRIVE_MAX_ACC:
+            drive = _DRIVE_MAX_ACC
+        out[i] = drive << 4  # 25b + 4b
+
+    beyond = 0
+    for role in range(3):
+        warmth = state[SOURCE_6] >> 13
+        if role == 1:
+            warmth = state[RADIATOR_6] >> 13
+        if role == 2:
+            warmth = state[DOME_6] >> 13
+        if warmth - params[REACH_HIGH + role] > beyond:
+            beyond = warmth - params[REACH_HIGH + role]
+        if params[REACH_LOW + role] - warmth > beyond:
+            beyond = params[REACH_LOW + role] - warmth
+    if beyond > _BEYOND_K_MAX:
+        beyond = _BEYOND_K_MAX
+    beyond = (beyond * params[REACH_GAIN]) >> 8  # 13b + 14b
+    off_s = (state[OFF_S] + 1) * state[OFF]
+    if off_s > _OFF_MAX_S:
+        off_s = _OFF_MAX_S
+    state[OFF_S] = off_s
+    off_s = (((off_s - params[REACH_OFF_S]) >> 4) * params[REACH_OFF_GAIN]) >> 8  # 13b + 14b
+    if off_s > beyond:
+        beyond = off_s
+    if beyond > BEYOND_MAX:
+        beyond = BEYOND_MAX
+    acc = state[BEYOND_ACC]
+    acc = acc - (acc >> _BEYOND_SHIFT)
+    if acc < beyond << 13:
+        acc = beyond << 13  # 13b + 13b
+    state[BEYOND_ACC] = acc
+    out[DRIVE_BEYOND] = acc >> 13
     return residual_ul

@@ -25,6 +25,7 @@ IN_SERVICE = const(64)
 PROOF_TEST = const(128)
 WATCH_ONLY = const(256)
 DEGRADED = const(512)
+BEYOND_LOG = const(1024)
 
 COUNT_MAX_N = const(9_999_999)  # counts stop here, so that a line stays inside its limit
 

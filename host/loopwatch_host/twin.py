@@ -137,6 +137,6 @@ def holds(state: Ints, params: Ints, out: Ints, every: int, kept: Ints) -> int:
         scale(state, params, out[i])
         if i % every == 0:
             for j in range(bank.HOLD_N):
-                kept[n, j] = state[bank.HOLDS_ACC + j] >> 12
+                kept[n, j] = state[bank.HOLDS_ACC + j] >> residual.DRIVE_SHIFT
             n += 1
     return n

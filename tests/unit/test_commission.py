@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pyarrow import csv, parquet
 
-from loopwatch import bank, residual
+from loopwatch import bank, config, residual
 from loopwatch.config import Config
 from loopwatch_host import twin
 from loopwatch_host.bench import plant
@@ -257,11 +257,29 @@ def test_settings_of_the_first_layout_are_still_read_and_get_the_scalars_that_fo
     assert (old.config.gas_ul, old.config.liquid_ul, old.config.commissioned) == (150_000, 2_000_000, 1)
 
 
+def test_settings_of_the_second_layout_are_still_read_by_the_crc_they_were_sealed_with(made, tmp_path):
+    of = made.config
+    words = [*of.residual[: residual.REACH_LOW], *of.bank, *of.burst, *of.estimate]
+    scalars = [getattr(of, row[0]) for row in config.TABLE]
+    crc = zlib.crc32(np.array([2, len(scalars), *scalars, len(words), *words], "<i4").tobytes())
+    lines = [f"{row[0]} = {value}" for row, value in zip(config.TABLE, scalars, strict=True)]
+    parts = list(of.residual[: residual.REACH_LOW]), list(of.bank), list(of.burst), list(of.estimate)
+    lines += ["[words]", *(f"{name} = {part}" for name, part in zip(record.KERNELS, parts, strict=True))]
+    path = tmp_path / "old.toml"
+    path.write_text("\n".join(["layout = 2", f'crc = "{crc:08X}"', "[board]", *lines]), encoding="utf-8")
+    old = record.load_config(path)
+    assert list(old.residual[residual.REACH_LOW :]) == [0] * 9
+    assert list(old.bank) == list(of.bank)
+    path.write_text(path.read_text(encoding="utf-8").replace(f"{crc:08X}", f"{crc ^ 1:08X}"), encoding="utf-8")
+    with pytest.raises(record.RecordError, match="CRC"):
+        record.load_config(path)
+
+
 @pytest.mark.parametrize(
     ("find", "put", "says"),
     [
         ("residual = [\n    1,", "residual = [\n    2,", "CRC"),
-        ("layout = 2", "layout = 9", "layout 9"),
+        ("layout = 3", "layout = 9", "layout 9"),
         ("[words]", "[word]", "words"),
         ("[loop]", "[loop", "is not TOML"),
         ("bank = [", "bank = [7,", "words"),

@@ -61,7 +61,7 @@ def test_a_period_that_lets_the_charge_pumps_relay_go_is_refused_with_what_to_do
 
 
 def test_words_and_the_mark_of_commissioning_come_together_or_not_at_all():
-    with pytest.raises(ValueError, match="words: 0, must be 247"):
+    with pytest.raises(ValueError, match="words: 0, must be 256"):
         Config(commissioned=1)
     with pytest.raises(ValueError, match="commissioned=0: must be 1"):
         Config(WORDS)
@@ -71,10 +71,19 @@ def test_the_crc_is_that_of_layout_scalars_and_words_with_the_lowest_byte_first(
     made = Config(WORDS, gas_ul=200_000, commissioned=1)
     given = {"gas_ul": 200_000, "commissioned": 1}
     scalars = [given.get(row[0], row[1]) for row in TABLE]
-    content = struct.pack(f"<{3 + len(TABLE) + 247}i", LAYOUT_N, len(TABLE), *scalars, 247, *WORDS)
+    content = struct.pack(f"<{3 + len(TABLE) + 256}i", LAYOUT_N, len(TABLE), *scalars, 256, *WORDS)
     assert made.content() == content
     crc = made.crc()
     assert (crc.hi << 16 | crc.lo) == zlib.crc32(content)
+
+
+def test_settings_of_the_second_layout_are_still_read_and_nothing_is_beyond_their_log():
+    scalars = [{"commissioned": 1}.get(row[0], row[1]) for row in TABLE]
+    reach = slice(residual.REACH_LOW, residual.PARAM_N)
+    words = [*WORDS[: residual.REACH_LOW], *WORDS[residual.PARAM_N :]]
+    old = decode(struct.pack(f"<{3 + len(TABLE) + 247}i", 2, len(TABLE), *scalars, 247, *words))
+    assert list(old.residual[reach]) == [0] * 9
+    assert [*old.residual[: residual.REACH_LOW], *old.bank, *old.burst, *old.estimate] == words
 
 
 @given(st.data())
@@ -95,7 +104,7 @@ def test_what_is_encoded_comes_back(data):
     [
         (b"", "length 0"),
         (b"12345", "length 5"),
-        (struct.pack("<2i", 3, 0), "layout 3"),
+        (struct.pack("<2i", 4, 0), "layout 4"),
         (struct.pack("<2i", 1, 15), "scalars: 15 in 2 words"),
         (struct.pack("<3i", 2, 1, 0), "scalars: 1, must be 15 to"),
         (Config().content() + b"\0\0\0\0", "words: 0 announced, 1 there"),

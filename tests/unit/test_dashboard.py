@@ -22,7 +22,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from loopwatch import alarms, records
-from loopwatch.telemetry import BASELINE_SETTLED, PUMP_RUNNING
+from loopwatch.telemetry import BASELINE_SETTLED, BEYOND_LOG, COMMISSIONED, PUMP_RUNNING
 from loopwatch_host.dashboard.app import DRAW_LEAST_S, STEP_S, Dashboard
 from loopwatch_host.dashboard.panels import BAR_N, bar
 from loopwatch_host.dashboard.plots import StripChart
@@ -332,6 +332,14 @@ def test_a_level_that_was_crossed_stays_where_it_was_crossed_until_the_evidence_
     assert level_ml() == crossed_ml
     desk.second(residual_ul=-9_000, **settled)
     assert level_ml() == pytest.approx(-9.0 + first_ml)
+
+
+def test_a_loop_beyond_the_log_of_its_commissioning_is_told_of(desk: Desk) -> None:
+    usual = PUMP_RUNNING | BASELINE_SETTLED | COMMISSIONED
+    desk.second(state_bits=usual)
+    assert "beyond its log" not in desk.screen((120, 40))
+    desk.second(state_bits=usual | BEYOND_LOG)
+    assert "commissioned, beyond its log: slow leaks are told late" in desk.screen((120, 40))
 
 
 def test_nothing_is_said_of_levels_while_what_is_known_is_old(desk: Desk) -> None:

@@ -33,6 +33,9 @@ def parameters(rng):
     weights = rng.normal(0, 10 ** rng.uniform(-3, 2.3), residual.FEATURE_N)
     swing_ul = float(rng.choice([0.0, np.exp(rng.uniform(np.log(10), np.log(500_000)))]))
     r_params = fit.parameters(shape, fit.Fit(weights, float(rng.normal(0, 1e5)), swing_ul))
+    low = rng.integers(-5_000, 5_000, 3)
+    r_params[residual.REACH_LOW : residual.REACH_GAIN] = [*low, *(low + rng.integers(0, 2_000, 3))]
+    r_params[residual.REACH_GAIN :] = [rng.integers(0, 2**14), rng.integers(0, 60), rng.integers(0, 2**14)]
     b_params = thresholds.unlimited(shape.gas_ul)
     b_params[bank.HOLD_WEIGHTS : bank.GROUPS] = rng.integers(0, 16_384, bank.GROUP_N * bank.HOLD_N)
     b_params[bank.LIMITS : bank.LIMITS + bank.MEMBER_N] = rng.integers(1, 2**22, bank.MEMBER_N)
@@ -97,6 +100,19 @@ def test_no_value_leaves_the_boards_small_integers_and_the_twin_agrees_to_the_bi
     assert plain(x, r_params, b_params, StrictInt) == compiled(x, r_params, b_params)
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_largest_liquid_at_the_largest_scale_stays_inside_small_integers(sign):
+    nothing = fit.Fit(np.zeros(residual.FEATURE_N), 0.0)
+    params, state = fit.parameters(fit.Shape(150_000, 150_000, 35_000.0, 30.0), nothing), twin.residual_state()
+    params[residual.C0_SUM], params[residual.SUM_SHIFT] = sign * (2**30 - 1), 0
+    state[residual.SCALE_ACC] = -residual.SCALE_MAX_ACC
+    words: list[int] = [StrictInt(v) for v in params.tolist()]
+    out: list[int] = [StrictInt(0)] * residual.OUT_N
+    residual_ul = residual.weigh([StrictInt(v) for v in state.tolist()], words, out)
+    # Half of the liquid more than itself, held to a litre.
+    assert residual_ul == sign * 2**20
+
+
 ON_MICROPYTHON = """
 import sys
 sys.path[:0] = {paths!r}
@@ -151,8 +167,9 @@ def float_scores(r, drives, b_params):
         slow += (value - slow) / 2**14
         age = min(max(1.0, (gas_ul - slow) / gas_ul), 2.83) ** 2
         for i, (drive, shift) in enumerate(bank.HOLDS):
-            held[i] = max(held[i] * (1 - 2.0**-shift), moving[drive])
+            held[i] = max(held[i] * (1 - 2.0**-shift), moving[drive] / 2**17)
         v = [min((1 + float(weights[g] @ held)) ** 2, 8.0) for g in groups]
+        v = [v[0], *((1 + moving[residual.DRIVE_BEYOND] / 4096) ** 2 * each for each in v[1:])]
         e = (value - level) / 2**n
         level += e
         divisor = np.array([age * v[int(g)] for g in which])
@@ -168,7 +185,8 @@ def test_the_banks_scores_are_those_of_the_float64_recursion(seed):
     b_params[bank.HOLD_WEIGHTS : bank.GROUPS] = rng.integers(0, 60, bank.GROUP_N * bank.HOLD_N)
     out = np.zeros((4_000, residual.OUT_N), np.int32)
     out[:, 0] = fallen(rng, len(out))
-    out[1:, 1:] = 300 * (rng.random((len(out) - 1, 6)) < 0.002)
+    out[1:, 1:7] = (300 << 17) * (rng.random((len(out) - 1, 6)) < 0.002)
+    out[2_000:, residual.DRIVE_BEYOND] = np.linspace(0, residual.BEYOND_MAX, 2_000)
     expected = float_scores(out[:, 0], out, b_params)
     state = twin.bank_state()
     for _ in range(bank.SETTLED_S):  # nothing counts before

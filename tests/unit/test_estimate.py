@@ -122,7 +122,7 @@ def level_alone(age_s, fall_ul):
     """A bank at scale 1/2 whose level member of 4.5 h is past its limit, and member 0 at this age and fall is not."""
     params, state = thresholds.unlimited(150_000), twin.bank_state()
     params[bank.LIMITS : bank.LIMITS + bank.MEMBER_N] = 500 << 14
-    state[bank.SCALES_Q10 : bank.SCALES_Q10 + bank.GROUP_N] = 512
+    state[bank.SCALES_Q15 : bank.SCALES_Q15 + bank.GROUP_N] = 1 << 14
     state[bank.SCORES + 10] = 600 << 14
     state[bank.SCORES + 11] = 300 << 14
     state[bank.AGES_S] = age_s

@@ -75,7 +75,7 @@ def test_a_board_that_counts_as_settled_is_in_what_matters_like_one_that_has_run
     assert one and other
     assert not one.wide and not other.wide
     assert one._held_groups() == other._held_groups() == 0
-    scales = [fine._bank[bank.SCALES_Q10 : bank.SCALES_Q10 + bank.GROUP_N] for fine in (one, other)]
+    scales = [fine._bank[bank.SCALES_Q15 : bank.SCALES_Q15 + bank.GROUP_N] for fine in (one, other)]
     assert scales[1].tolist() == pytest.approx(scales[0].tolist(), rel=0.05)
     # In six hours the transducer's own wander is some 100 uL; a rupture is 500 uL a second.
     assert other.residual_ul == pytest.approx(one.residual_ul, abs=300)

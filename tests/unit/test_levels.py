@@ -96,7 +96,7 @@ def _bank_alarms(params: array, member: int, lost_ul: float, score_ul: float) ->
     state, drives = array("i", bytes(4 * bank.STATE_N)), array("i", bytes(4 * residual.OUT_N))
     bank.scale(state, params, drives)
     for group in range(bank.GROUP_N):
-        state[bank.SCALES_Q10 + group] = 1024  # a loop at rest
+        state[bank.SCALES_Q15 + group] = 32_768  # a loop at rest
     state[bank.SCORES + member] = round(score_ul * 2**14)
     return any(bank.judge(state, params, -round(lost_ul)) >> member & 1 for _ in range(LONG_S))
 

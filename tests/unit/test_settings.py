@@ -107,7 +107,7 @@ def test_a_record_of_a_later_layout_is_left_for_the_one_before_it_and_named(push
         record.save(later)
         found = Settings().load()
     assert found.gas_ul == OLD.gas_ul
-    assert "layout 99: this firmware knows 1 to 2" in found.fault
+    assert "layout 99: this firmware knows 1 to 3" in found.fault
 
 
 def test_a_record_of_layout_1_is_understood_and_wants_commissioning_anew(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from loopwatch import bank, residual
 from loopwatch.sample import CHANNELS, P_STATIC
 
 from .. import twin
-from . import bursts, calibration, checks, estimates, fit, standstill, thresholds
+from . import bursts, calibration, checks, estimates, fit, reach, standstill, thresholds
 from .fit import Floats, Ints
 from .log import Log, LogError
 from .record import Commissioned
@@ -116,6 +116,7 @@ def _worked(
     bank_params = thresholds.made(out, gas_ul, litres, rule)
     progress(3, 4)
     residual_params = fit.parameters(shape, folds.whole)
+    reach.put(residual_params, [log.x])
     seed = zlib.crc32(residual_params.tobytes())
     curve = detectability(out, bank_params, seed)
     raw_ul = raw_rms_ul(log.x, shape)

@@ -90,7 +90,8 @@ def fitted_roles(channels: tuple[int, int, int, int]) -> tuple[int, int, int]:
 def parameters(shape: Shape, fit: Fit | None = None) -> Ints:
     """The residual kernel's parameters; without a fit the weights are zero."""
     p = np.zeros(residual.PARAM_N, np.int32)
-    p_shift = 1 if shape.p0_pa < 900_000 else 2
+    # Steps as fine as leave a pressure room to double.
+    p_shift = max(0, shape.p0_pa.bit_length() - 18)
     p0 = shape.p0_pa >> p_shift
     gas_shift = max(0, shape.gas_ul.bit_length() - 15)
     gas_k = shape.gas_c + ZERO_C_K

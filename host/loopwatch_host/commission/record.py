@@ -209,9 +209,9 @@ def _data(path: Path) -> dict[str, Any]:
 
 
 def _config(path: Path, data: dict[str, Any]) -> config.Config:
-    layout_n = data.get("layout")
-    if layout_n not in (1, LAYOUT_N):
-        raise RecordError(f"{path}: has layout {layout_n}, this version reads 1 and {LAYOUT_N}: commission again")
+    layout_n = data.get("layout", 0)
+    if layout_n not in range(1, LAYOUT_N + 1):
+        raise RecordError(f"{path}: has layout {layout_n}, this version reads 1 to {LAYOUT_N}: commission again")
     try:
         parts = (
             [[int(word) for word in data["words"][name]] for name in KERNELS]
@@ -219,11 +219,14 @@ def _config(path: Path, data: dict[str, Any]) -> config.Config:
             else [[] for _ in KERNELS]
         )
         # Layout 1 had words and volumes, and no table of scalars.
-        board = data["board"] if layout_n == LAYOUT_N else _layout_1(data)
+        board = _layout_1(data) if layout_n == 1 else data["board"]
         if not all(type(value) is int for value in board.values()):
             raise RecordError(f"{path}: [board] holds something else than whole numbers")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordError(f"{path}: is no configuration ({error} is missing or wrong)") from None
+    old = [word for part in parts for word in part]
+    if layout_n < LAYOUT_N and "words" in data and len(parts[0]) == config.LAYOUT_2_RESIDUAL_N:
+        parts[0] += [0] * (residual.PARAM_N - config.LAYOUT_2_RESIDUAL_N)
     if "words" in data and [len(part) for part in parts] != KERNEL_WORDS_N:
         raise RecordError(
             f"{path}: has {sum(map(len, parts))} words, {sum(KERNEL_WORDS_N)} are needed: the file is cut"
@@ -231,8 +234,7 @@ def _config(path: Path, data: dict[str, Any]) -> config.Config:
     words = [word for part in parts for word in part]
     try:
         of = config.Config(words, **board)
-        # Layout 1 was sealed by its words alone.
-        found = crc_of(of) if layout_n == LAYOUT_N else zlib.crc32(np.array([1, *words], "<i4").tobytes())
+        found = crc_of(of) if layout_n == LAYOUT_N else _old_crc(layout_n, of, old)
     except (ValueError, OverflowError) as error:
         raise RecordError(f"{path}: {error}: no board would take it") from None
     if data.get("crc") not in ("", f"{found:08X}"):
@@ -241,6 +243,12 @@ def _config(path: Path, data: dict[str, Any]) -> config.Config:
             ' damaged; commission again, take the file from a copy, or say crc = "" if the change is meant'
         )
     return of
+
+
+def _old_crc(layout_n: int, of: config.Config, words: list[int]) -> int:
+    """What sealed a file of an older layout: layout 1 its words alone, layout 2 all rows of TABLE with them."""
+    scalars = [] if layout_n == 1 else [len(config.TABLE), *(getattr(of, row[0]) for row in config.TABLE), len(words)]
+    return zlib.crc32(np.array([layout_n, *scalars, *words], "<i4").tobytes())
 
 
 def _layout_1(data: dict[str, Any]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from loopwatch import alarms, guard, sample
 from loopwatch.journal import MODE, MODE_NAMES
-from loopwatch.telemetry import BASELINE_SETTLED, BLIND, COMMISSIONED, PUMP_RUNNING
+from loopwatch.telemetry import BASELINE_SETTLED, BEYOND_LOG, BLIND, COMMISSIONED, PUMP_RUNNING
 
 from ..messages import (
     NE107_NAMES,
@@ -352,6 +352,8 @@ class Loop:
         if self.decision is None:
             return "commissioning not heard yet"
         state_bits = self.decision.values["state_bits"] or 0
+        if state_bits & BEYOND_LOG:
+            return "commissioned, beyond its log: slow leaks are told late"
         return "commissioned" if state_bits & COMMISSIONED else "not commissioned: wide first settings"
 
     def pump(self) -> str:

@@ -21,11 +21,12 @@ from .journey import Floats, Ints
 _UNIT = 4194 / 8192  # of a temperature feature, per m°C, as the kernel has it
 _TANK_FIRST, _TANK_N, _AVERAGE_N = residual.TANK_FIRST_SHIFT, residual.TANK_N, residual.AVERAGE_N
 # Places behind the features.
-_STARTED, _FLOW, _DOME_BEFORE, _GAS, _P_BEFORE, _LIQUID_MEAN, _RESIDUAL_MEAN, _SCALE = range(25, 33)
-RESIDUAL_N = 33
+_STARTED, _FLOW, _DOME_BEFORE, _GAS, _P_BEFORE, _LIQUID_MEAN, _RESIDUAL_MEAN, _SCALE, _OFF_S, _BEYOND = range(25, 35)
+RESIDUAL_N = 35
 _B_STARTED, _AGE = 0, 1
 _HOLDS, _LEVELS, _SCORES = 2, 2 + bank.HOLD_N, 2 + bank.HOLD_N + bank.MEMBER_N
 BANK_N = _SCORES + bank.MEMBER_N
+_DRIVE_MAX = float(residual.DRIVE_MAX)
 _SWING_N, _HOURS_S, _DAYS_S = residual.SWING_GAIN, 2.0**14, 2.0**19
 
 
@@ -42,7 +43,8 @@ def flow(head_4096: float) -> float:
 
 @twin.compiled
 def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int, drives: Floats) -> float:
-    """The residual of this second, µL, with lost_ul more gone than x shows; drives as residual's output has them.
+    """The residual of this second, µL, with lost_ul more gone than x shows; drives as residual's output has
+    them, without its 2**DRIVE_SHIFT.
 
     head_4096: the pump's head as the board has averaged it.
     """
@@ -105,9 +107,18 @@ def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int
     drives[3] = state[residual.RADIATOR_4] - state[residual.RADIATOR_6]
     drives[4] = state[residual.SOURCE_4] - state[residual.SOURCE_9]
     drives[5] = state[residual.DOME_4] - state[residual.DOME_9]
-    drives[6] = float(residual.DRIVE_MAX) if off else 0.0
+    drives[6] = _DRIVE_MAX if off else 0.0
+    beyond_k = 0.0
+    for role, at in ((0, residual.SOURCE_6), (1, residual.RADIATOR_6), (2, residual.DOME_6)):
+        beyond_k = max(beyond_k, state[at] - params[residual.REACH_HIGH + role])
+        beyond_k = max(beyond_k, params[residual.REACH_LOW + role] - state[at])
+    state[_OFF_S] = state[_OFF_S] + 1 if off else 0.0
+    beyond = min(beyond_k, 8191.0) * params[residual.REACH_GAIN] / 256
+    beyond = max(beyond, (state[_OFF_S] - params[residual.REACH_OFF_S]) / 16 * params[residual.REACH_OFF_GAIN] / 256)
+    state[_BEYOND] = max(state[_BEYOND] * (1 - 2.0**-13), min(beyond, float(residual.BEYOND_MAX)))
+    drives[residual.DRIVE_BEYOND] = state[_BEYOND]
     for i in range(1, 7):
-        drives[i] = min(abs(drives[i]), float(residual.DRIVE_MAX))
+        drives[i] = min(abs(drives[i]), _DRIVE_MAX)
     return float(r_ul)
 
 
@@ -130,7 +141,10 @@ def judged(state: Floats, params: Ints, r_ul: float, drives: Floats) -> int:
         w = 1.0
         for i in range(bank.HOLD_N):
             w += state[_HOLDS + i] * params[bank.HOLD_WEIGHTS + group * bank.HOLD_N + i] / 65_536
-        scales[group] = 0.0 if state[_B_STARTED] < settle_s else 1 / (min(w, 11_585 / 4096) ** 2 * age)
+        v = min(w, 11_585 / 4096) ** 2 * age
+        if group > 0:
+            v *= (1 + drives[residual.DRIVE_BEYOND] / 4096) ** 2
+        scales[group] = 0.0 if state[_B_STARTED] < settle_s else 1 / v
         settle_s *= 6
     alarms = 0
     for i in range(bank.MEMBER_N):

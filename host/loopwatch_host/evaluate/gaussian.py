@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loopwatch import bank
+from loopwatch import bank, residual
 
 from .. import twin
 from . import bound
@@ -30,7 +30,7 @@ YEAR_S = 365 * DAY_S
 RATES_ML_H = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 6000.0)
 WARM_S = 4_000
 NEVER = 2**30 - 1
-_SCORES, _MEMBER_N = bank.SCORES, bank.MEMBER_N
+_SCORES, _MEMBER_N, _OUT_N = bank.SCORES, bank.MEMBER_N, residual.OUT_N
 
 # (allowance mL/h, n): innovations of the steady filter for this noise have n = 4. A leak of 600 mL/h is seen in the
 # third second, whose reading tells most: two members with n = 3 weigh it more.
@@ -67,7 +67,7 @@ def daily_most(p: Ints, seed: int, days: int, white: float, walk: float, most: I
     """Each member's largest score of each leak-free day; the walk begins anew each day, the scores go on."""
     np.random.seed(seed)
     state = np.zeros(bank.STATE_N, np.int32)
-    drives = np.zeros(7, np.int32)
+    drives = np.zeros(_OUT_N, np.int32)
     level = 0.0
     for day in range(days):
         level = 0.0
@@ -88,7 +88,7 @@ def joint_alarms(p: Ints, seed: int, days: int, white: float, walk: float) -> in
     """Alarms in leak-free days, scores starting from zero after each."""
     np.random.seed(seed)
     state = np.zeros(bank.STATE_N, np.int32)
-    drives = np.zeros(7, np.int32)
+    drives = np.zeros(_OUT_N, np.int32)
     level = 0.0
     n = 0
     for _ in range(days * DAY_S):
@@ -108,7 +108,7 @@ def delays(p: Ints, seed: int, rate: float, white: float, walk: float, out: Floa
     """Seconds from onset to alarm, one for each place of out; by counts the members that alarmed."""
     np.random.seed(seed)
     state = np.zeros(bank.STATE_N, np.int32)
-    drives = np.zeros(7, np.int32)
+    drives = np.zeros(_OUT_N, np.int32)
     for trial in range(out.shape[0]):
         state[:] = 0
         level = 0.0

@@ -58,7 +58,8 @@ def noted(function: Callable[..., int]) -> Any:
 
 _take, _gas, _weigh = noted(residual.take), noted(residual.gas), noted(residual.weigh)
 _scale, _judge = noted(bank.scale), noted(bank.judge)
-_OUT_N, _GAIN, _HEAD, _SCORES = residual.OUT_N, residual.GAIN_UL, residual.HEAD_2, bank.SCORES
+_OUT_N, _PART, _SCORES = residual.OUT_N, residual.RESIDUAL_PART_Q8, bank.SCORES
+_GAIN, _GAIN_PART, _HEAD = residual.GAIN_UL, residual.GAIN_PART_Q8, residual.HEAD_2
 
 
 @twin.compiled
@@ -75,10 +76,11 @@ def _both(
         lost_ul = rate * (i + 1)
         _take(rs, rp, x[i], peak)
         _gas(rs, rp, x[i], peak)
-        rs[_GAIN] += round(lost_ul)
-        r = _weigh(rs, rp, out, peak)
+        rs[_GAIN] += math.floor(lost_ul)
+        rs[_GAIN_PART] += math.floor(256 * (lost_ul - math.floor(lost_ul)))
+        r_ul = _weigh(rs, rp, out, peak)
         _scale(bs, bp, out, peak)
-        if _judge(bs, bp, r, peak) != 0:
+        if _judge(bs, bp, r_ul, peak) != 0:
             if found[0] == 0:
                 found[0] = i + 1
             if rate == 0:
@@ -93,8 +95,9 @@ def _both(
                 found[1] = i + 1
             if rate == 0:
                 fb[exact.BANK_N - bank.MEMBER_N :] = 0
-        found[2] += (r - f) ** 2
-        found[3] = max(found[3], abs(r - f))
+        apart_ul = abs(r_ul + out[_PART] / 256 - f)
+        found[2] += apart_ul**2
+        found[3] = max(found[3], apart_ul)
         if rate > 0 and found[0] > 0 and found[1] > 0:
             return
 

@@ -12,7 +12,7 @@ from loopwatch import bank, residual
 
 from .. import twin
 from ..bench import plant
-from ..commission import bursts, fit, thresholds
+from ..commission import bursts, fit, reach, thresholds
 from . import journey, peers
 from .family import Member
 from .journey import DAY_S, Floats, Ints, Run, Singles
@@ -165,6 +165,7 @@ class Trial:
         validated = thresholds.validated(x, shape, folds)
         bank_params = thresholds.made(validated, shape.gas_ul, litres, rule)
         residual_params = fit.parameters(shape, folds.whole)
+        reach.put(residual_params, [x])
         burst_params = bursts.parameters(shape, bursts.white_pa(x), litres, bursts.hose_part(x, shape), x)
         # A second's noise is that of the middle six of its ten samples.
         noise_pa = member.sensors.noise_pa * math.sqrt(journey.STEPS_PER_S) / bursts.TRIMMED
