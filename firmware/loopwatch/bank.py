@@ -232,14 +232,14 @@ def pick(state: ptr32, params: ptr32, picked: ptr32) -> int:
     if alone > 0:
         best = first
     if best >= 0:
-        scale_q10 = state[SCALES_Q15 + params[GROUPS + first]] >> 5
-        if scale_q10 < 1:
-            scale_q10 = 1
+        scale_q15 = state[SCALES_Q15 + params[GROUPS + first]]
+        if scale_q15 < 1:
+            scale_q15 = 1
         picked[PICKED_AGE_S] = state[AGES_S + best]
         picked[PICKED_FALL_UL] = state[ONSETS_UL + best] - (state[LEVELS + best] >> 8)
         picked[PICKED_LEVEL_SHIFT] = params[LEVEL_SHIFTS + best]
         picked[PICKED_ALLOWANCE] = params[ALLOWANCES + best]
         picked[PICKED_SCALE_Q10] = state[SCALES_Q15 + params[GROUPS + best]] >> 5
         picked[PICKED_ALONE] = alone
-        picked[PICKED_KEPT_UL] = (kept >> 4) // scale_q10  # 25b
+        picked[PICKED_KEPT_UL] = (kept << 1) // scale_q15  # 30b
     return best

@@ -22,7 +22,7 @@ import numpy as np
 from loopwatch import estimate, residual
 
 from .. import twin
-from ..commission import estimates, fit, thresholds
+from ..commission import estimates, fit, reach, thresholds
 from ..commission.scalars import scalars
 from . import family, journey
 from .journey import DAY_S, Floats
@@ -42,6 +42,7 @@ def tried(member: family.Member, days: float, log_days: float, onset_n: int) -> 
     first = int(log_days * DAY_S)
     shape, folds = fit.searched(x[:first], fit.shape_of(x[:first], round(member.loop.gas_ml * 1000)))
     residual_params = fit.parameters(shape, folds.whole)
+    reach.put(residual_params, [x[:first]])
     validated = thresholds.validated(x[:first], shape, folds)
     litres = member.loop.liquid_ml / 1000
     bank_params = thresholds.made(validated, shape.gas_ul, litres, thresholds.rule_for(log_days))
