@@ -1,7 +1,7 @@
 """Tells once, when a board is met, that its settings could be made anew from what has been kept of it meanwhile.
 
-Nothing waits: a thread of its own asks the board one question, and only where the log knows some settings at all, and
-counts what months of a log come to.
+Nothing waits: a thread of its own asks the board one question, and counts what months of a log come to. Where the log
+knows no settings (store.made) nobody needs one.
 """
 
 import threading
@@ -11,7 +11,6 @@ from pathlib import Path
 from .client import Client
 from .errors import CommandFailed, StoreError
 from .messages import Identified, Message, Text
-from .store import made
 
 
 class Adviser:
@@ -36,8 +35,6 @@ class Adviser:
 
     def _look(self, board_id: str) -> None:
         try:
-            if not made.any_in(self._log):
-                return
             crc = self._client.command("CONF:CRC?").strip()
             # The compiler of the twin, which the room of commissioning loads, takes a second.
             from .commission import accumulated

@@ -303,6 +303,9 @@ class Client:
             self._identity = self._ask("*IDN?")
 
     def _ask_for_events(self) -> None:
+        # Events of a board that has not said who it is are nobody's until it does, and once more those of the board.
+        if self._greet and not self.stream.board_id and self._identify_tries_n < IDENTIFY_TRIES_N:
+            return
         after = self.stream.resend_from()
         if after is not None:
             self._resend = self._ask(f"EVEN:RES? {after}")

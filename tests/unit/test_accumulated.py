@@ -1,21 +1,22 @@
 """Leak-free time accumulates: who watches a board or examines it is told when new settings would see more, and how."""
 
+import io
 import time
 from pathlib import Path
 
 import pytest
 from pty_board import BOARD_ID, PtyBoard
+from rich.console import Console
 from test_store import NOW_S, _boot, _record
 
 from loopwatch import alarms
 from loopwatch.journal import ALARM
-from loopwatch_host.adviser import Adviser
 from loopwatch_host.cli.doctor import _commissioning
-from loopwatch_host.client import Client
+from loopwatch_host.cli.sitting import at_board
 from loopwatch_host.commission import accumulated
 from loopwatch_host.doctor import Facts, Level, default_crc
 from loopwatch_host.errors import StoreError
-from loopwatch_host.messages import Message, Text
+from loopwatch_host.monitor import LineView
 from loopwatch_host.store import Store, made
 
 BOARD = f"{BOARD_ID:016x}"
@@ -87,38 +88,30 @@ def test_a_log_remembers_what_settings_were_made_from_and_one_that_is_not_there_
     assert (made.any_in(path), made.days_of(path, CRC), made.days_of(path, "00000000")) == (True, 4.5, None)
 
 
-def said_by_adviser(folder: Path, log: Path, crc: str) -> tuple[list[str], list[str]]:
-    """What an adviser says of a board that runs on these settings, and what the board was asked."""
+def said_to_a_watcher(folder: Path, log: Path, crc: str) -> tuple[str, list[str]]:
+    """What `loopwatch monitor` says of a board that runs on these settings, and what the board was asked."""
     with PtyBoard(folder) as board:
         board.config_crc = crc
-        client = Client(board.port)
-        heard = client.subscribe()
-        with client:
-            adviser = Adviser(client, log)
-            said: list[Message] = []
+        lines = io.StringIO()
+        with at_board(board.port, log, LineView(Console(file=lines, width=500))) as sitting:
             end_s = time.monotonic() + SAID_S
-            answered_s = None
-            while not said and time.monotonic() < end_s and not (answered_s and time.monotonic() > answered_s + 3):
-                for message in heard.drain():
-                    adviser.take(message)
-                said += adviser.tick()
-                if client.stream.board_id and not answered_s and "CONF:CRC?" not in " ".join(board.commands):
-                    answered_s = time.monotonic()
-                time.sleep(0.02)
-            said += adviser.tick()
-    return [message.text for message in said if isinstance(message, Text)], board.commands
+            while "commission" not in lines.getvalue() and time.monotonic() < end_s:
+                sitting.step(0.02)
+                if sitting.client.stream.board_id and sitting.watch.adviser is None:
+                    break
+    return lines.getvalue(), board.commands
 
 
-def test_whoever_watches_is_told_once_what_to_type_and_a_log_that_knows_no_settings_asks_nothing(db, tmp_path):
-    told, asked = said_by_adviser(tmp_path, db, CRC)
-    assert told == []
+def test_whoever_watches_is_told_once_what_to_type_and_a_log_that_knows_no_settings_asks_nothing(tmp_path):
+    path = watched(tmp_path / "log.db", DAYS_N)
+    told, asked = said_to_a_watcher(tmp_path, path, CRC)
+    assert "loopwatch commission" not in told
     assert not any("CONF:CRC?" in command for command in asked)
-    made.remember(db, CRC, 1.0)
-    told, asked = said_by_adviser(tmp_path, db, CRC)
-    assert len(told) == 1
+    made.remember(path, CRC, 1.0)
+    told, asked = said_to_a_watcher(tmp_path, path, CRC)
     # Eighteen days of sixteen hours are 7.8 that count.
-    assert told[0].startswith(f"board {BOARD}: its settings come from 1.0 days of log, and 7.8 leak-free days")
-    assert "loopwatch commission --recorded --board board.toml -o loop.toml" in told[0]
+    assert f"board {BOARD}: its settings come from 1.0 days of log, and 7.8 leak-free days" in told
+    assert told.count("loopwatch commission --recorded --board board.toml -o loop.toml") == 1
     assert sum("CONF:CRC?" in command for command in asked) == 1
 
 

@@ -19,7 +19,7 @@ from ..bench.world import World
 from ..box_keeper import BoxKeeper
 from ..client import Client
 from ..messages import is_leak
-from ..store import Store, default_path
+from ..store import Store, default_path, made
 from ..store.capture import Capture, folder_of
 from ..store.retention import remember, settled
 from . import output
@@ -130,6 +130,7 @@ def at_board(
     """Watch the board behind a port; one that goes away is waited for. kept: how long what is kept, see retention."""
     log = db or default_path()
     retention = settled(log, kept)
+    advised = made.any_in(log)
     with ExitStack() as opened:
         raw = opened.enter_context(Capture(folder_of(log), port, retention.limits))
         client = Client(port, capture=raw.take)
@@ -140,7 +141,7 @@ def at_board(
         remember(log, kept)
         watch = Watch(heard, store, view, Observed(lambda: [0.0]))
         watch.boxes = BoxKeeper(client, store)
-        watch.adviser = Adviser(client, log)
+        watch.adviser = Adviser(client, log) if advised else None
         yield Sitting(client, store, watch, for_s)
         if raw.error:
             output.notes().print(raw.error, style="yellow", markup=False)
