@@ -14,6 +14,7 @@ from enum import Enum
 
 from loopwatch import alarms, sample, wire
 from loopwatch.config import Config
+from loopwatch.telemetry import BEYOND_LOG, COMMISSIONED
 
 from .client import Client, Subscription
 from .errors import CommandFailed
@@ -67,6 +68,7 @@ class Facts:
     replies: dict[str, str | None] = field(default_factory=dict)
     sample: Record | None = None
     heartbeat: Record | None = None
+    decision: Record | None = None
     sample_n: int = 0
     rails_mv: list[int] = field(default_factory=list)
     lost_n: int = 0
@@ -97,6 +99,8 @@ def observe(
             continue
         if message.name == "heartbeat":
             facts.heartbeat = message
+        if message.name == "decision":
+            facts.decision = message
         if message.name != "sample":
             continue
         if facts.sample is None:
@@ -163,6 +167,7 @@ def judge(facts: Facts) -> list[Finding]:
         _heap(facts),
         _flash(facts),
         _configuration(facts),
+        *_reach(facts),
         _crash(facts),
     ]
 
@@ -348,6 +353,21 @@ def _configuration(facts: Facts) -> Finding:
     return Finding(
         "configuration", Level.OK, f"{theirs}, {'the safe defaults, not commissioned' if default else 'its own'}"
     )
+
+
+def _reach(facts: Facts) -> list[Finding]:
+    """Whether the loop is where its log of commissioning has been; nothing on a board that has none."""
+    state_bits = (facts.decision.values["state_bits"] or 0) if facts.decision else 0
+    if not state_bits & COMMISSIONED:
+        return []
+    if not state_bits & BEYOND_LOG:
+        return [Finding("reach", Level.OK, "the loop is where its log of commissioning has been")]
+    text = (
+        "the loop is warmer or colder, or its pump has stood longer, than its log of commissioning ever was: leaks"
+        " below 10 mL/min are told later"
+    )
+    advice = "if it is to be so again, keep a day or more of it and commission anew: `loopwatch commission --recorded`"
+    return [Finding("reach", Level.WARN, text, advice)]
 
 
 def default_crc() -> str:

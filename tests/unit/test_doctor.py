@@ -12,6 +12,7 @@ from pty_board import PtyBoard
 from typer.testing import CliRunner
 
 from loopwatch import records, wire
+from loopwatch.telemetry import BASELINE_SETTLED, BEYOND_LOG, COMMISSIONED, PUMP_RUNNING
 from loopwatch_host.cli import app
 from loopwatch_host.doctor import Facts, Finding, Level, drift_ppm, judge
 from loopwatch_host.messages import Record
@@ -127,6 +128,16 @@ def test_a_standing_alarm_is_named_and_being_not_commissioned_is_none(well: Fact
     leak_and_more = replace(well, heartbeat=record("heartbeat", heap_free_n=120_000, alarm_bits=0b1_0000_0001))
     told = finding(leak_and_more, "monitoring")
     assert (told.level, told.text) == (Level.WARN, "standing alarms: leak")
+
+
+def test_a_loop_beyond_the_log_of_its_commissioning_is_warned_of(well: Facts) -> None:
+    usual = PUMP_RUNNING | BASELINE_SETTLED | COMMISSIONED
+    assert finding(replace(well, decision=record("decision", state_bits=usual)), "reach").level is Level.OK
+    told = finding(replace(well, decision=record("decision", state_bits=usual | BEYOND_LOG)), "reach")
+    assert told.level is Level.WARN
+    assert "commission --recorded" in told.advice
+    uncommissioned = replace(well, decision=record("decision", state_bits=PUMP_RUNNING | BASELINE_SETTLED))
+    assert "reach" not in [each.name for each in judge(uncommissioned)]
 
 
 def test_a_kept_crash_is_shown(well: Facts) -> None:
