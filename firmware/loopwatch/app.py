@@ -7,7 +7,7 @@ every stage has run. Time is an argument everywhere below run().
 
 from array import array
 
-from . import alarms, limits, modes, sample
+from . import alarms, evidence, limits, modes, sample
 from .alarm_desk import AlarmDesk
 from .back_room import BackRoom
 from .config import FAULT_NONE, Config
@@ -249,7 +249,7 @@ class App:
         fine = self.guard.fine
         if fine is not None:
             bits |= COMMISSIONED
-            if fine.beyond:
+            if fine.permille[evidence.BEYOND] >= evidence.HALVED_Q12:
                 bits |= BEYOND_LOG
         if not self.alarms.armed:
             bits |= WATCH_ONLY
@@ -315,8 +315,8 @@ class App:
     def _evidence(self) -> int:
         """The largest evidence of a leak, in thousandths of its threshold."""
         most = 0
-        for evidence in self.guard.evidence_permille:
-            most = max(most, evidence)
+        for permille in self.guard.evidence_permille:
+            most = max(most, permille)
         return most
 
     def _end_cycle(self, now_ms: int) -> None:

@@ -31,7 +31,6 @@ _GROUP_N = const(4)
 _ALL_GROUPS_BITS = const(0b1111)
 _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
-_HALVED_Q12 = const(1_697)  # w is 4096 and this: its square is two
 
 _JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
 _ROUGH_LEAST_PA = const(2_000)
@@ -44,8 +43,8 @@ class Commissioned:
     """Evidence of a leak from the kernels, of a configuration that has numbers for them.
 
     residual_ul, pump_on, noise_ul as in inventory and detector. alarm_bits: members of bank above their limits.
-    permille: see evidence: by member, who has most, and of the burst path. most_permille: that of a member.
-    bursting: the pressure falls as only a rupture makes it.
+    permille: see evidence: by member, who has most, of the burst path, and how far the loop is beyond its log.
+    most_permille: that of a member. bursting: the pressure falls as only a rupture makes it.
     wobble_pa: how far p_static's samples went to and fro in the second that step() takes.
     wide: the wide limits are needed as well. rough: because of noise alone, so the residual is as good as ever.
     whole_s: how long every channel has been there.
@@ -92,11 +91,6 @@ class Commissioned:
         self._started = False
         self._missing = False
         self._last_ul = 0
-
-    @property
-    def beyond(self) -> bool:
-        """Whether the loop is so far beyond what its log met that the evidence of slow leaks counts half or less."""
-        return self._out[residual.DRIVE_BEYOND] >= _HALVED_Q12
 
     @property
     def learnt(self) -> int:
@@ -208,6 +202,7 @@ class Commissioned:
         self.pump_on = residual.take(self._state, self._params, mean.values) == 0
         residual.gas(self._state, self._params, mean.values)
         self.residual_ul = residual.weigh(self._state, self._params, self._out) - self.injected_ul
+        self.permille[evidence.BEYOND] = self._out[residual.DRIVE_BEYOND]
 
     def _smooth(self) -> bool:
         """Whether what the burst path adds up is deeper than what goes to and fro, beyond what its limits are made for.

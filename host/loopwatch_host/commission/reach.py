@@ -14,11 +14,14 @@ from loopwatch.sample import CHANNELS
 
 from .. import twin
 from .fit import SKIP_S, Ints
+from .thresholds import RULES_FROM_DAYS
 
 # A range may be left by this part of it before anything is beyond; after the next tenth evidence counts a quarter. It
-# never counts less than an eighth.
+# never counts less than an eighth. After shorter logs, beyond which a loop is every day, by twice as much: their limits
+# are wider already.
 MARGIN_PART = 0.05
 QUARTERED_BY_PART = 0.1
+SHORT_FACTOR = 2.0
 LEAST_RANGE_K = 2.0
 # A stop of the pump is beyond when it is longer than the log's longest by this part; a third more makes it a quarter.
 MARGIN_OFF_PART = 0.1
@@ -51,13 +54,15 @@ def put(params: Ints, parts: list[Ints]) -> None:
     longest_s = LEAST_OFF_S
     for x in parts:
         longest_s = max(longest_s, _followed(twin.residual_state(), params, x, SKIP_S, low, high))
+    days = sum(map(len, parts)) / 86_400
+    factor = 1.0 if days >= RULES_FROM_DAYS[-1] else SHORT_FACTOR
     span = np.maximum(high - low, round(LEAST_RANGE_K * _K))
     margin = np.round(MARGIN_PART * span).astype(np.int32)
     params[residual.REACH_LOW : residual.REACH_LOW + 3] = low - margin
     params[residual.REACH_HIGH : residual.REACH_HIGH + 3] = high + margin
-    params[residual.REACH_GAIN] = min(round(256 * _ONE / (QUARTERED_BY_PART * float(span.mean()))), 2**14 - 1)
+    params[residual.REACH_GAIN] = min(round(256 * _ONE / (factor * QUARTERED_BY_PART * float(span.mean()))), 2**14 - 1)
     params[residual.REACH_OFF_S] = min(round((1 + MARGIN_OFF_PART) * longest_s), 2**17 - 1)
-    gain = 256 * 16 * _ONE / (QUARTERED_BY_OFF_PART * longest_s)
+    gain = 256 * 16 * _ONE / (factor * QUARTERED_BY_OFF_PART * longest_s)
     params[residual.REACH_OFF_GAIN] = min(round(gain), 2**14 - 1)
 
 
