@@ -175,6 +175,7 @@ class Commissioned:
             self.wide = True
             return VALID if self.whole_s >= _READY_S[0] else SETTLING
         bank.scale(self._bank, self._bank_params, self._out)
+        self.permille[evidence.BEYOND] = self._bank[bank.BEYOND_Q12]
         self.alarm_bits = bank.judge(self._bank, self._bank_params, self.residual_ul)
         held = self._held_groups()
         if held:
@@ -202,7 +203,6 @@ class Commissioned:
         self.pump_on = residual.take(self._state, self._params, mean.values) == 0
         residual.gas(self._state, self._params, mean.values)
         self.residual_ul = residual.weigh(self._state, self._params, self._out) - self.injected_ul
-        self.permille[evidence.BEYOND] = self._out[residual.DRIVE_BEYOND]
 
     def _smooth(self) -> bool:
         """Whether what the burst path adds up is deeper than what goes to and fro, beyond what its limits are made for.

@@ -10,7 +10,7 @@ from .port import const, ptr8, ptr32
 MEMBER_N = const(12)
 MOST = const(12)  # place after the members' permilles: which of them has most
 BURST = const(13)  # and the burst path's evidence
-BEYOND = const(14)  # and how far the loop is beyond its log, residual.DRIVE_BEYOND
+BEYOND = const(14)  # and how far the loop is beyond its log, as bank has it
 HALVED_Q12 = const(1_697)  # from there on slow leaks count half or less: (1 + it)**2 is two
 OUT_N = const(15)
 

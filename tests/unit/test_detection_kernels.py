@@ -169,7 +169,10 @@ def float_scores(r, drives, b_params):
         for i, (drive, shift) in enumerate(bank.HOLDS):
             held[i] = max(held[i] * (1 - 2.0**-shift), moving[drive] / 2**17)
         v = [min((1 + float(weights[g] @ held)) ** 2, 8.0) for g in groups]
-        v = [v[0], *((1 + moving[residual.DRIVE_BEYOND] / 4096) ** 2 * each for each in v[1:])]
+        beyond = moving[residual.DRIVE_BEYOND] / 4096
+        # The slowest group also where the gas has grown by a fifth.
+        worn = max(beyond, min(((gas_ul - slow) / gas_ul - 1.2) / 0.15, 1.83))
+        v = [each * (1 + far) ** 2 for each, far in zip(v, (0, beyond, beyond, worn), strict=True)]
         e = (value - level) / 2**n
         level += e
         divisor = np.array([age * v[int(g)] for g in which])
