@@ -1,8 +1,6 @@
 """Commissioning: what a log must be, what comes out of it, and that it sees the leaks it says it sees."""
 
 import json
-import subprocess
-import sys
 import zlib
 from dataclasses import replace
 from itertools import pairwise
@@ -10,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from command_line import loopwatch
 from pyarrow import csv, parquet
 
 from loopwatch import bank, config, residual
@@ -428,11 +427,6 @@ def test_the_vessels_pressure_and_one_temperature_at_1_hz_commission_and_replay_
     answer = loopwatch("replay", path, "--config", whole, "--json")
     assert answer.returncode == 2
     assert "no p_pump_pa, t_source_mdegc, t_dome_mdegc" in json.loads(answer.stdout)["error"]
-
-
-def loopwatch(*words):
-    command = [sys.executable, "-c", "from loopwatch_host.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def test_the_command_line_commissions_replays_and_explains_a_refusal(three_days, tmp_path):

@@ -48,7 +48,8 @@ def test_every_part_counts_and_all_but_one_without_the_hours_in_which_its_lags_f
 def test_coolant_that_was_topped_up_while_nobody_logged_disturbs_neither_fit_nor_limits(work):
     # The same hours without the top-up, whose 10 mL would be a hundred times the residual.
     plain = commission.worked(with_gaps(channels(DAYS)), 2000, 150)
-    assert work.made.residual_rms_ul == pytest.approx(plain.made.residual_rms_ul, rel=0.15)
+    # With more coolant the next of the curves may fit best; a jump would be all there is.
+    assert work.made.residual_rms_ul < 2 * plain.made.residual_rms_ul < 10_000 / 50
     ours, theirs = (each.made.bank[bank.LIMITS : bank.LIMITS + thresholds.LEVEL_FIRST] for each in (work, plain))
     alarming = theirs != thresholds.NEVER
     assert alarming.any()

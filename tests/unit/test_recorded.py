@@ -1,12 +1,12 @@
 """Commissioned again from what monitor has kept: the board's own seconds, all parts of them, and what changes by it."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
+import command_line
 import numpy as np
 import pytest
 from test_store import BOARD_ID, NOW_S, _boot, _record
@@ -136,10 +136,7 @@ def test_a_range_and_another_board_choose_and_what_is_not_there_is_said(db, tmp_
 
 
 def test_one_command_commissions_again_keeps_the_volumes_and_says_what_changes(db, tmp_path):
-    def loopwatch(*words: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from loopwatch_host.cli import main; main()", "commission", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=500)
-
+    loopwatch = partial(command_line.loopwatch, "commission")
     until = datetime.fromtimestamp(NOW_S + 3 * DAY_S).isoformat()
     since = datetime.fromtimestamp(NOW_S).isoformat()
     which = ("--recorded", "--db", db, "--session", 1, "--from", since, "--to", until)
