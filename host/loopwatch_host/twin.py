@@ -16,6 +16,9 @@ from numba.core.compiler import Compiler
 
 from loopwatch import bank, burst, estimate, residual
 
+# At its third level LLVM spreads the features' sums over so many registers that a sample costs a tenth more.
+numba.config.OPT = type(numba.config.OPT)(2)
+
 Ints = npt.NDArray[np.int32]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
