@@ -13,7 +13,8 @@ down with the modelled liquid; a loss only goes, and is left.
 
 The model is as good as its log: warmer, colder or with the pump off for longer than the log ever was, it guesses, and
 what it guesses wrong goes like a leak. How far the loop is beyond its log is the drive DRIVE_BEYOND, held for hours
-because the lags remember; it tells the bank's patient members to believe the residual less.
+because the lags remember; it tells the bank's patient members to believe the residual less. Where a loop stays, it is
+no longer beyond after a day or two.
 
 The features say how warm the liquid is where it is: each thermometer lagged in several ways, the tank as seen
 through the flow of coolant that has gone round (the flow clock), and the pump's pressure, which stretches the
@@ -82,7 +83,9 @@ LIQUID_REST = const(40)  # of the two means, what a second has not yet moved the
 RESIDUAL_REST = const(41)
 OFF_S = const(42)  # seconds since the pump stopped
 BEYOND_ACC = const(43)  # peak hold of how far beyond the log the loop is, times 2**13
-STATE_N = const(44)
+REACH_LOW_ACC = const(44)  # per role the least warmth that counts as met, times 2**13
+REACH_HIGH_ACC = const(47)  # and the most
+STATE_N = const(50)
 SCALE_MAX_ACC = const((1 << 28) - 4096)
 
 # Parameters.
@@ -136,6 +139,7 @@ _DRIVE_MAX_ACC = const(4095 << 13)
 BEYOND_MAX = const(7_489)  # by eight
 _BEYOND_K_MAX = const(65_535)  # 16 K
 _BEYOND_SHIFT = const(13)  # it fades in 2.3 hours
+_MET_SHIFT = const(16)  # after 18 hours beyond, a third of it is left
 _OFF_MAX_S = const((1 << 17) - 1)
 _FEATURE_MAX_ACC = const(65_535 << 13)
 _CURVED_MAX = const((1 << 28) - 1)  # of K/512 times 2**12
@@ -190,6 +194,9 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
             state[i] = state[ROLES + params[ROLES_OF + i]]
         for i in range(AVERAGE_N, FEATURE_N):
             state[i] = state[RADIATOR_0]
+        for role in range(3):
+            state[REACH_LOW_ACC + role] = params[REACH_LOW + role] << 13
+            state[REACH_HIGH_ACC + role] = params[REACH_HIGH + role] << 13
         state[DOME_BEFORE_ACC] = state[DOME_4]
         state[FLOW_ACC] = 0
         state[GAS_ACC] = (1 << 29) - 1  # gas() begins
@@ -414,19 +421,25 @@ def weigh(state: ptr32, params: ptr32, out: ptr32) -> int:
             drive = _DRIVE_MAX_ACC
         out[i] = drive << 4  # 25b + 4b
 
+    # What the log has met, and slowly what is met since: a season is no event.
     beyond = 0
     for role in range(3):
-        warmth = state[SOURCE_6] >> 10
+        acc = state[SOURCE_6]
         if role == 1:
-            warmth = state[RADIATOR_6] >> 10
+            acc = state[RADIATOR_6]
         if role == 2:
-            warmth = state[DOME_6] >> 10
-        over = warmth - (params[REACH_HIGH + role] << 3)
+            acc = state[DOME_6]
+        over = acc - state[REACH_HIGH_ACC + role]  # 29b + 29b
+        if over > 0:
+            state[REACH_HIGH_ACC + role] = state[REACH_HIGH_ACC + role] + (over >> _MET_SHIFT)
         if over > beyond:
             beyond = over
-        over = (params[REACH_LOW + role] << 3) - warmth
+        over = state[REACH_LOW_ACC + role] - acc
+        if over > 0:
+            state[REACH_LOW_ACC + role] = state[REACH_LOW_ACC + role] - (over >> _MET_SHIFT)
         if over > beyond:
             beyond = over
+    beyond = beyond >> 10
     if beyond > _BEYOND_K_MAX:
         beyond = _BEYOND_K_MAX
     beyond = (beyond * params[REACH_GAIN]) >> 11  # 16b + 14b, from eighths of K/512

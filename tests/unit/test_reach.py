@@ -89,6 +89,16 @@ def test_a_stop_of_the_pump_is_beyond_when_it_lasts_longer_than_any_of_the_log()
     assert beyond(params, loop(2, swing_c=0.0, stop_at_s=600, stop_s=3_000)).max() == 0
 
 
+def test_where_a_loop_stays_it_is_no_longer_beyond_after_two_days():
+    x = loop(60, swing_c=0.0, stop_at_s=10**9)
+    x[:, 2] += 8_000
+    drive = beyond(reached(loop(12)), x)
+    # 2.5 K are left of 8 - 5 - 0.5 at first; what is left of them falls with 2**16 s.
+    assert drive[60] == pytest.approx(2.5 / 1.534 * 4096, rel=0.05)
+    assert drive[2**16] == pytest.approx(2.5 / 1.534 * 4096 / np.e, rel=0.1)
+    assert drive[-1] < 600
+
+
 def test_a_log_of_ten_days_is_taken_at_its_word_and_shorter_ones_half_as_much():
     long, short = fit.parameters(SHAPE), fit.parameters(SHAPE)
     part = loop(60, stop_s=5_000)

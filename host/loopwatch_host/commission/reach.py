@@ -58,8 +58,8 @@ def put(params: Ints, parts: list[Ints]) -> None:
     factor = 1.0 if days >= RULES_FROM_DAYS[-1] else SHORT_FACTOR
     span = np.maximum(high - low, round(LEAST_RANGE_K * _K))
     margin = np.round(MARGIN_PART * span).astype(np.int32)
-    params[residual.REACH_LOW : residual.REACH_LOW + 3] = low - margin
-    params[residual.REACH_HIGH : residual.REACH_HIGH + 3] = high + margin
+    params[residual.REACH_LOW : residual.REACH_LOW + 3] = np.maximum(low - margin, -65_535)
+    params[residual.REACH_HIGH : residual.REACH_HIGH + 3] = np.minimum(high + margin, 65_535)
     params[residual.REACH_GAIN] = min(round(256 * _ONE / (factor * QUARTERED_BY_PART * float(span.mean()))), 2**14 - 1)
     params[residual.REACH_OFF_S] = min(round((1 + MARGIN_OFF_PART) * longest_s), 2**17 - 1)
     gain = 256 * 16 * _ONE / (factor * QUARTERED_BY_OFF_PART * longest_s)

@@ -22,12 +22,13 @@ _UNIT = 4194 / 8192  # of a temperature feature, per m°C, as the kernel has it
 _TANK_FIRST, _TANK_N, _AVERAGE_N = residual.TANK_FIRST_SHIFT, residual.TANK_N, residual.AVERAGE_N
 # Places behind the features.
 _STARTED, _FLOW, _DOME_BEFORE, _GAS, _P_BEFORE, _LIQUID_MEAN, _RESIDUAL_MEAN, _SCALE, _OFF_S, _BEYOND = range(25, 35)
-RESIDUAL_N = 35
+_LOW, _HIGH, RESIDUAL_N = 35, 38, 41
 _B_STARTED, _AGE = 0, 1
 _HOLDS, _LEVELS, _SCORES = 2, 2 + bank.HOLD_N, 2 + bank.HOLD_N + bank.MEMBER_N
 BANK_N = _SCORES + bank.MEMBER_N
 _DRIVE_MAX = float(residual.DRIVE_MAX)
 _SWING_N, _HOURS_S, _DAYS_S = residual.SWING_GAIN, 2.0**14, 2.0**19
+_MET_S = 2.0**16
 
 
 def memory() -> tuple[Floats, Floats]:
@@ -63,6 +64,8 @@ def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int
     if started:
         state[_AVERAGE_N : _AVERAGE_N + _TANK_N] = state[residual.RADIATOR_0]
         state[_DOME_BEFORE] = state[residual.DOME_4]
+        state[_LOW:_HIGH] = params[residual.REACH_LOW : residual.REACH_LOW + 3]
+        state[_HIGH:RESIDUAL_N] = params[residual.REACH_HIGH : residual.REACH_HIGH + 3]
     moved = (state[residual.DOME_4] - state[_DOME_BEFORE]) * params[residual.DOME_GAIN_Q8] / 256
     state[_DOME_BEFORE] = state[residual.DOME_4]
     off = head_4096 < params[residual.OFF_BELOW]
@@ -110,8 +113,10 @@ def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int
     drives[6] = _DRIVE_MAX if off else 0.0
     beyond_k = 0.0
     for role, at in ((0, residual.SOURCE_6), (1, residual.RADIATOR_6), (2, residual.DOME_6)):
-        beyond_k = max(beyond_k, state[at] - params[residual.REACH_HIGH + role])
-        beyond_k = max(beyond_k, params[residual.REACH_LOW + role] - state[at])
+        over, under = state[at] - state[_HIGH + role], state[_LOW + role] - state[at]
+        state[_HIGH + role] += max(over, 0.0) / _MET_S
+        state[_LOW + role] -= max(under, 0.0) / _MET_S
+        beyond_k = max(beyond_k, over, under)
     state[_OFF_S] = state[_OFF_S] + 1 if off else 0.0
     beyond = min(beyond_k, 65_535 / 8) * params[residual.REACH_GAIN] / 256
     beyond = max(beyond, (state[_OFF_S] - params[residual.REACH_OFF_S]) / 16 * params[residual.REACH_OFF_GAIN] / 256)
