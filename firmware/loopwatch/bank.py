@@ -10,8 +10,9 @@ Member j follows the residual as the level of a Kalman filter does, and adds up 
 It reads "more than h lost beyond an allowance of k". Nothing counts as evidence while the residual's lags fill after a
 start: 100 s for the fastest group, six times as long for each slower one. The evidence is divided by what the loop is
 doing: v, from peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands. All
-but the fastest group divide it by more while the loop is beyond what its log met (residual.DRIVE_BEYOND), and so does
-the slowest once the gas has grown by a fifth: what stops and starts of the pump leave is no longer what it was.
+but the fastest group divide it by more while the loop is beyond what its log met (residual.DRIVE_BEYOND). For the
+slowest a rises sooner, to eight at most as for all, once the gas has grown by a fifth: what stops and starts of the
+pump leave in the residual is then no longer what it was.
 L is in 1/256 µL, S, k and h in 2**-14 µL.
 """
 
@@ -82,6 +83,7 @@ _AGE_MAX_S = const(1 << 24)
 _PART_PLACE = const(7)  # residual.RESIDUAL_PART_Q8 among the drives
 _WORN_FROM_Q13 = const(9_830)  # the gas has grown by a fifth; 0.15 more are a quarter of the evidence
 _WORN_GAIN = const(853)
+_AGE_MAX_Q12 = const(32_768)
 _BEYOND_MAX = const(7_489)  # residual.BEYOND_MAX
 _DRIVE_BEYOND = const(8)  # residual.DRIVE_BEYOND among them; a test compares them
 
@@ -137,16 +139,21 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     worn = ((ratio - _WORN_FROM_Q13) * _WORN_GAIN) >> 8  # 15b + 10b
     if worn > _BEYOND_MAX:
         worn = _BEYOND_MAX
+    if worn < 0:
+        worn = 0
+    # 15b + 15b: both are eight at most, and so shall be their product.
+    worn_q12 = (age_q12 * (((4096 + worn) * (4096 + worn) + 2048) >> 12) + 2048) >> 12
+    if worn_q12 > _AGE_MAX_Q12:
+        worn_q12 = _AGE_MAX_Q12
     for group in range(GROUP_N):
         w = 8192 + ((state[SCALES_Q15 + group] + 6) >> 3)  # half, and what 12 floored products lack
         if w > _ROOT_MAX_Q13:
             w = _ROOT_MAX_Q13
         # a v in Q14, from 15b + 15b = 30b. A scale of ten bits would, times the noise, move alarms by seconds.
         v = (((w * w + 8192) >> 14) * age_q12 + 512) >> 10
-        scale_q15 = (536_870_912 + (v >> 1)) // v
         if group == 3:
-            if worn > beyond:
-                beyond = worn
+            v = (((w * w + 8192) >> 14) * worn_q12 + 512) >> 10
+        scale_q15 = (536_870_912 + (v >> 1)) // v
         if beyond > 0:
             if group > 0:
                 # Divided by (1 + beyond)**2 in Q12: 14b + 14b - 12b, and 16b + 12b.
@@ -156,6 +163,8 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
             scale_q15 = 0
         state[SCALES_Q15 + group] = scale_q15
         settle_s = settle_s * 6
+    if worn > beyond:
+        beyond = worn
     state[BEYOND_Q12] = beyond
     return age_q12 >> 4
 

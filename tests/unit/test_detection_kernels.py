@@ -169,13 +169,14 @@ def float_scores(r, drives, b_params):
         for i, (drive, shift) in enumerate(bank.HOLDS):
             held[i] = max(held[i] * (1 - 2.0**-shift), moving[drive] / 2**17)
         v = [min((1 + float(weights[g] @ held)) ** 2, 8.0) for g in groups]
-        beyond = moving[residual.DRIVE_BEYOND] / 4096
-        # The slowest group also where the gas has grown by a fifth.
-        worn = max(beyond, min(((gas_ul - slow) / gas_ul - 1.2) / 0.15, 1.83))
-        v = [each * (1 + far) ** 2 for each, far in zip(v, (0, beyond, beyond, worn), strict=True)]
+        beyond = (1 + moving[residual.DRIVE_BEYOND] / 4096) ** 2
+        v = [each * far for each, far in zip(v, (1, beyond, beyond, beyond), strict=True)]
+        # The slowest group sooner, once the gas has grown by a fifth.
+        worn = min(age * (1 + min(max(((gas_ul - slow) / gas_ul - 1.2) / 0.15, 0.0), 1.83)) ** 2, 8.0)
+        ages = [age, age, age, worn]
         e = (value - level) / 2**n
         level += e
-        divisor = np.array([age * v[int(g)] for g in which])
+        divisor = np.array([ages[int(g)] * v[int(g)] for g in which])
         score = np.maximum(0.0, score * (1 - 2.0**-m) - e / divisor - k / 2**14)
         rows.append(score.copy())
     return np.array(rows)

@@ -149,7 +149,9 @@ def test_the_board_says_when_slow_leaks_count_half_or_less(warmer_c, says):
     assert (board.permille[evidence.BEYOND] >= evidence.HALVED_Q12) == says
 
 
-@pytest.mark.parametrize(("grown", "divided_by"), [(1.15, 1.0), (1.2, 1.0), (1.35, 4.0), (1.8, 8.0)])
+@pytest.mark.parametrize(
+    ("grown", "divided_by"), [(1.15, 1.0), (1.2, 1.0), (1.35, 4.0), (1.8, 8 / 1.8**2), (2.6, 8 / 2.6**2)]
+)
 def test_where_the_gas_has_grown_the_slowest_members_count_less_beside_the_noise_of_that(grown, divided_by):
     params = thresholds.unlimited(150_000)
     row, state = np.zeros(residual.OUT_N, np.int32), twin.bank_state()

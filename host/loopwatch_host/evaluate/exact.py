@@ -146,12 +146,14 @@ def judged(state: Floats, params: Ints, r_ul: float, drives: Floats) -> int:
         w = 1.0
         for i in range(bank.HOLD_N):
             w += state[_HOLDS + i] * params[bank.HOLD_WEIGHTS + group * bank.HOLD_N + i] / 65_536
-        v = min(w, 11_585 / 4096) ** 2 * age
-        beyond = drives[residual.DRIVE_BEYOND] / 4096
+        v = min(w, 11_585 / 4096) ** 2
         if group == 3:
-            beyond = max(beyond, min((min(grown, 11_585 / 4096) - 1.2) / 0.15, residual.BEYOND_MAX / 4096))
+            worn = min(max((min(grown, 11_585 / 4096) - 1.2) / 0.15, 0.0), residual.BEYOND_MAX / 4096)
+            v *= min(age * (1 + worn) ** 2, 8.0)
+        else:
+            v *= age
         if group > 0:
-            v *= (1 + beyond) ** 2
+            v *= (1 + drives[residual.DRIVE_BEYOND] / 4096) ** 2
         scales[group] = 0.0 if state[_B_STARTED] < settle_s else 1 / v
         settle_s *= 6
     alarms = 0
