@@ -16,11 +16,11 @@ from .. import twin
 from .fit import SKIP_S, Ints
 from .thresholds import RULES_FROM_DAYS
 
-# A range may be left by this part of it, which a season does, before anything is beyond; after the next 0.15 evidence
-# counts a quarter. It never counts less than an eighth. After shorter logs, beyond which a loop is every day, by twice
-# as much: their limits are wider already.
-MARGIN_PART = 0.25
-QUARTERED_BY_PART = 0.15
+# A range may be left by this part of it before anything is beyond; after the next tenth evidence counts a quarter. It
+# never counts less than an eighth. After shorter logs, beyond which a loop is every day, by twice as much: their limits
+# are wider already.
+MARGIN_PART = 0.05
+QUARTERED_BY_PART = 0.1
 SHORT_FACTOR = 2.0
 LEAST_RANGE_K = 2.0
 # A stop of the pump is beyond when it is longer than the log's longest by this part; a third more makes it a quarter.
