@@ -363,12 +363,12 @@ class App:
         self._learnt[0] = crc.hi
         self._learnt[1] = crc.lo
         if kept is not None and len(kept) == LEARNT_N and kept[0] == crc.hi and kept[1] == crc.lo:
-            fine.relearn(kept[2])
+            fine.relearn(kept)
 
     def _keep_learnt(self) -> None:
         """Have what the detector has learnt put on the flash."""
         if self.guard.fine is not None:
-            self._learnt[2] = self.guard.fine.learnt
+            self.guard.fine.learnt(self._learnt)
             self.memory.learnt.put(self._learnt, LEARNT_N)
 
     def _judge_sensors(self, latest: sample.Sample, now_ms: int) -> None:

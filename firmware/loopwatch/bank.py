@@ -10,9 +10,7 @@ Member j follows the residual as the level of a Kalman filter does, and adds up 
 It reads "more than h lost beyond an allowance of k". Nothing counts as evidence while the residual's lags fill after a
 start: 100 s for the fastest group, six times as long for each slower one. The evidence is divided by what the loop is
 doing: v, from peak-held drives (pump, load, dome), and a, because noise in millilitres grows as the gas expands. All
-but the fastest group divide it by more while the loop is beyond what its log met (residual.DRIVE_BEYOND). For the
-slowest a rises sooner, to eight at most as for all, once the gas has grown by a fifth: what stops and starts of the
-pump leave in the residual is then no longer what it was.
+but the fastest group divide it by more while the loop is beyond what its log met (residual.DRIVE_BEYOND).
 L is in 1/256 µL, S, k and h in 2**-14 µL.
 """
 
@@ -47,8 +45,7 @@ SCORES = const(30)
 AGES_S = const(42)  # seconds since the member's score last stood at zero
 ONSETS_UL = const(54)  # its level then
 RESIDUAL_PART_Q8 = const(66)  # of this second's residual, as residual has it
-BEYOND_Q12 = const(67)  # how far beyond the log the slowest group is
-STATE_N = const(68)
+STATE_N = const(67)
 
 # Parameters.
 AGE_GAIN = const(0)  # 2**24 / gas volume in µL
@@ -81,10 +78,6 @@ _ROOT_MAX_Q13 = const(23_170)  # of a and of v: both end at 8
 _FALL_MAX = const((1 << 19) - 1)  # 2 mL in a second
 _AGE_MAX_S = const(1 << 24)
 _PART_PLACE = const(7)  # residual.RESIDUAL_PART_Q8 among the drives
-_WORN_FROM_Q13 = const(9_830)  # the gas has grown by a fifth; 0.15 more are a quarter of the evidence
-_WORN_GAIN = const(853)
-_AGE_MAX_Q12 = const(32_768)
-_BEYOND_MAX = const(7_489)  # residual.BEYOND_MAX
 _DRIVE_BEYOND = const(8)  # residual.DRIVE_BEYOND among them; a test compares them
 
 
@@ -136,23 +129,12 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
     state[SCALES_Q15 + 3] = w3
     settle_s = _SETTLE_FIRST_S
     beyond = drives[_DRIVE_BEYOND]
-    worn = ((ratio - _WORN_FROM_Q13) * _WORN_GAIN) >> 8  # 15b + 10b
-    if worn > _BEYOND_MAX:
-        worn = _BEYOND_MAX
-    if worn < 0:
-        worn = 0
-    # 15b + 15b: both are eight at most, and so shall be their product.
-    worn_q12 = (age_q12 * (((4096 + worn) * (4096 + worn) + 2048) >> 12) + 2048) >> 12
-    if worn_q12 > _AGE_MAX_Q12:
-        worn_q12 = _AGE_MAX_Q12
     for group in range(GROUP_N):
         w = 8192 + ((state[SCALES_Q15 + group] + 6) >> 3)  # half, and what 12 floored products lack
         if w > _ROOT_MAX_Q13:
             w = _ROOT_MAX_Q13
         # a v in Q14, from 15b + 15b = 30b. A scale of ten bits would, times the noise, move alarms by seconds.
         v = (((w * w + 8192) >> 14) * age_q12 + 512) >> 10
-        if group == 3:
-            v = (((w * w + 8192) >> 14) * worn_q12 + 512) >> 10
         scale_q15 = (536_870_912 + (v >> 1)) // v
         if beyond > 0:
             if group > 0:
@@ -163,9 +145,6 @@ def scale(state: ptr32, params: ptr32, drives: ptr32) -> int:
             scale_q15 = 0
         state[SCALES_Q15 + group] = scale_q15
         settle_s = settle_s * 6
-    if worn > beyond:
-        beyond = worn
-    state[BEYOND_Q12] = beyond
     return age_q12 >> 4
 
 

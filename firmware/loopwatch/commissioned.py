@@ -23,6 +23,7 @@ from .port import const
 from .sample import CHANNEL_N, P_STATIC, SPEC_HIGH, Sample, usable
 
 MEMBER_N = const(12)  # bank.MEMBER_N
+LEARNT_FROM = const(2)  # before it the CRC of the configuration, see App
 
 # After this many seconds with every channel the groups of bank may judge: 4, 32, 128 and 1024 s are what they average
 # over, and the slowest lags (2**12 s in the dome) reach the slowest members only.
@@ -92,14 +93,17 @@ class Commissioned:
         self._missing = False
         self._last_ul = 0
 
-    @property
-    def learnt(self) -> int:
-        """What takes days to be found: residual's scale, times 2**29."""
-        return self._state[residual.SCALE_ACC]
+    def learnt(self, words) -> None:
+        """Put what takes days to be found into words from LEARNT_FROM on: residual's scale, and the head's zero."""
+        words[LEARNT_FROM] = self._state[residual.SCALE_ACC]
+        words[LEARNT_FROM + 1] = self._state[residual.HEAD_ZERO_ACC]
 
-    def relearn(self, scale_acc: int) -> None:
-        """Go on from what was learnt before a restart; before the first step()."""
-        self._state[residual.SCALE_ACC] = clamp(scale_acc, -residual.SCALE_MAX_ACC, residual.SCALE_MAX_ACC)
+    def relearn(self, words) -> None:
+        """Go on from such words, of before a restart; before the first step()."""
+        scale_acc = clamp(words[LEARNT_FROM], -residual.SCALE_MAX_ACC, residual.SCALE_MAX_ACC)
+        zero_acc = clamp(words[LEARNT_FROM + 1], -residual.HEAD_ZERO_MAX_ACC, residual.HEAD_ZERO_MAX_ACC)
+        self._state[residual.SCALE_ACC] = scale_acc
+        self._state[residual.HEAD_ZERO_ACC] = zero_acc
 
     def restart(self) -> None:
         """Forget all evidence: a person has dealt with it. The present residual is every member's level."""
@@ -175,7 +179,7 @@ class Commissioned:
             self.wide = True
             return VALID if self.whole_s >= _READY_S[0] else SETTLING
         bank.scale(self._bank, self._bank_params, self._out)
-        self.permille[evidence.BEYOND] = self._bank[bank.BEYOND_Q12]
+        self.permille[evidence.BEYOND] = self._out[residual.DRIVE_BEYOND]
         self.alarm_bits = bank.judge(self._bank, self._bank_params, self.residual_ul)
         held = self._held_groups()
         if held:

@@ -17,7 +17,7 @@ RETRY_MS = const(60_000)
 
 LEARNT_FOLDER = "learnt"
 LEARNT_KIND = "L"
-LEARNT_N = const(3)  # see App
+LEARNT_N = const(4)  # see App
 
 
 class Memory:

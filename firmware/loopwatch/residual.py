@@ -16,6 +16,9 @@ what it guesses wrong goes like a leak. How far the loop is beyond its log is th
 because the lags remember; it tells the bank's patient members to believe the residual less. Where a loop stays, it is
 no longer beyond after a day or two.
 
+Two pressure transducers drift apart by kilopascals in months, as much as tells a standing pump from a running one. What
+they show apart while it stands is therefore followed, an hour of standing long, and taken from the head.
+
 The features say how warm the liquid is where it is: each thermometer lagged in several ways, the tank as seen
 through the flow of coolant that has gone round (the flow clock), and the pump's pressure, which stretches the
 discharge hose. A channel that is not fitted costs its weights, not a branch: its place points to another channel.
@@ -85,8 +88,11 @@ OFF_S = const(42)  # seconds since the pump stopped
 BEYOND_ACC = const(43)  # peak hold of how far beyond the log the loop is, times 2**13
 REACH_LOW_ACC = const(44)  # per role the least warmth that counts as met, times 2**13
 REACH_HIGH_ACC = const(47)  # and the most
-STATE_N = const(50)
+HEAD_ZERO_ACC = const(50)  # what the two pressures show apart while the pump stands, Pa times 2**12; worth keeping too
+STATE_N = const(51)
 SCALE_MAX_ACC = const((1 << 28) - 4096)
+HEAD_ZERO_MAX_PA = const(16_383)
+HEAD_ZERO_MAX_ACC = const(16_383 << 12)
 
 # Parameters.
 P_PUMP_CHANNEL = const(0)
@@ -141,6 +147,8 @@ _BEYOND_K_MAX = const(65_535)  # 16 K
 _BEYOND_SHIFT = const(13)  # it fades in 2.3 hours
 _MET_SHIFT = const(16)  # after 18 hours beyond, a third of it is left
 _OFF_MAX_S = const((1 << 17) - 1)
+_COASTED_S = const(120)  # after this the pump stands and the hoses have relaxed
+_ZERO_SHIFT = const(12)  # an hour of standing
 _FEATURE_MAX_ACC = const(65_535 << 13)
 _CURVED_MAX = const((1 << 28) - 1)  # of K/512 times 2**12
 _RESIDUAL_MAX_UL = const(1 << 20)
@@ -175,7 +183,8 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
             acc = -_FEATURE_MAX_ACC
         state[ROLES + role] = acc
 
-    head = x[params[P_PUMP_CHANNEL]] - x[0] + params[HEAD_BIAS_PA]
+    apart = x[params[P_PUMP_CHANNEL]] - x[0] + params[HEAD_BIAS_PA]
+    head = apart - (state[HEAD_ZERO_ACC] >> _ZERO_SHIFT)
     if head > 262_143:
         head = 262_143
     if head < 0:
@@ -236,6 +245,13 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
             if (flow + bit) * (flow + bit) <= square:
                 flow = flow + bit
             bit = bit >> 1
+    elif state[OFF_S] > _COASTED_S:
+        if apart > HEAD_ZERO_MAX_PA:
+            apart = HEAD_ZERO_MAX_PA
+        if apart < -HEAD_ZERO_MAX_PA:
+            apart = -HEAD_ZERO_MAX_PA
+        acc = state[HEAD_ZERO_ACC]
+        state[HEAD_ZERO_ACC] = acc + apart - (acc >> _ZERO_SHIFT)  # 26b + 14b + 14b
     state[OFF] = off
     flow = flow + state[FLOW_ACC]
     state[FLOW_ACC] = flow & 255

@@ -363,13 +363,10 @@ def _reach(facts: Facts) -> list[Finding]:
     if not state_bits & BEYOND_LOG:
         return [Finding("reach", Level.OK, "the loop is where its log of commissioning has been")]
     text = (
-        "the loop is warmer or colder, its pump has stood longer, or its gas is a fifth larger than in its log of"
-        " commissioning: slow leaks are told later"
+        "the loop is warmer or colder, or its pump has stood longer, than in its log of commissioning: slow leaks are"
+        " told later"
     )
-    advice = (
-        "fill it up if it has lost coolant; if it is to be so again, keep a day or more of it and commission anew:"
-        " `loopwatch commission --recorded`"
-    )
+    advice = "if it is to be so again, keep a day or more of it and commission anew: `loopwatch commission --recorded`"
     return [Finding("reach", Level.WARN, text, advice)]
 
 

@@ -149,26 +149,6 @@ def test_the_board_says_when_slow_leaks_count_half_or_less(warmer_c, says):
     assert (board.permille[evidence.BEYOND] >= evidence.HALVED_Q12) == says
 
 
-@pytest.mark.parametrize(
-    ("grown", "divided_by"), [(1.15, 1.0), (1.2, 1.0), (1.35, 4.0), (1.8, 8 / 1.8**2), (2.6, 8 / 2.6**2)]
-)
-def test_where_the_gas_has_grown_the_slowest_members_count_less_beside_the_noise_of_that(grown, divided_by):
-    params = thresholds.unlimited(150_000)
-    row, state = np.zeros(residual.OUT_N, np.int32), twin.bank_state()
-    row[0] = -round((grown - 1) * 150_000)
-    for _ in range(bank.SETTLED_S):
-        twin.scale(state, params, row)
-        twin.judge(state, params, row[0])
-    row[0] -= 1_500
-    twin.scale(state, params, row)
-    twin.judge(state, params, row[0])
-    for member, (ml_h, _, group, shifts) in enumerate(thresholds.MEMBERS):
-        seen_ul = 1_500 / 2 ** shifts[0] / grown**2
-        expected_ul = seen_ul / (divided_by if group == 3 else 1) - ml_h * 1000 / 3600
-        assert state[bank.SCORES + member] / 2**14 == pytest.approx(max(expected_ul, 0.0), rel=0.02, abs=0.1), member
-
-
 def test_the_places_that_the_bank_reads_are_residuals():
     text = Path(bank.__file__).read_text(encoding="utf-8")
     assert f"_DRIVE_BEYOND = const({residual.DRIVE_BEYOND})" in text
-    assert f"_BEYOND_MAX = const({residual.BEYOND_MAX:_})" in text

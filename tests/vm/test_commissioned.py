@@ -67,7 +67,7 @@ def test_a_rupture_is_told_within_two_seconds_and_nothing_before_it(heard):
     assert "not_commissioned" not in raised_s
 
 
-def _lived(flash: Path, learnt: tuple[int, int, int] | None) -> tuple[float, list[int]]:
+def _lived(flash: Path, learnt: tuple[int, int, int, int] | None) -> tuple[float, list[int]]:
     """A start with this record of what was learnt, ended at the prompt: the residual after 25 s, and the record then.
 
     The weather and the noise are the same each time.
@@ -101,12 +101,15 @@ def test_what_took_days_to_be_learnt_is_there_after_a_restart_with_the_same_conf
     assert kept[:2] == [crc.hi, crc.lo]
     most_acc = 25 * 1_024  # what 25 s can learn, by the kernel's clipping
     assert abs(kept[2]) <= most_acc
-    less_ul, kept = _lived(tmp_path, (crc.hi, crc.lo, learnt_acc))
+    less_ul, kept = _lived(tmp_path, (crc.hi, crc.lo, learnt_acc, 0))
     assert abs(kept[2] - learnt_acc) <= most_acc
-    more_ul, _ = _lived(tmp_path, (crc.hi, crc.lo, -learnt_acc))
+    more_ul, _ = _lived(tmp_path, (crc.hi, crc.lo, -learnt_acc, 0))
     # residual = (1 - scale) * liquid - gas: the same step up as down.
     assert abs(fresh_ul - less_ul) > 20
     assert more_ul - fresh_ul == pytest.approx(fresh_ul - less_ul, abs=3)
-    other_ul, kept = _lived(tmp_path, (crc.hi, crc.lo ^ 1, learnt_acc))
+    _, kept = _lived(tmp_path, (crc.hi, crc.lo, 0, 900 << 12))
+    assert kept[3] == 900 << 12
+    other_ul, kept = _lived(tmp_path, (crc.hi, crc.lo ^ 1, learnt_acc, 900 << 12))
     assert other_ul == pytest.approx(fresh_ul, abs=1)
     assert abs(kept[2]) <= most_acc
+    assert kept[3] == 0

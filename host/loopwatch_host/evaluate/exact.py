@@ -22,13 +22,14 @@ _UNIT = 4194 / 8192  # of a temperature feature, per m°C, as the kernel has it
 _TANK_FIRST, _TANK_N, _AVERAGE_N = residual.TANK_FIRST_SHIFT, residual.TANK_N, residual.AVERAGE_N
 # Places behind the features.
 _STARTED, _FLOW, _DOME_BEFORE, _GAS, _P_BEFORE, _LIQUID_MEAN, _RESIDUAL_MEAN, _SCALE, _OFF_S, _BEYOND = range(25, 35)
-_LOW, _HIGH, RESIDUAL_N = 35, 38, 41
+_LOW, _HIGH, _ZERO, RESIDUAL_N = 35, 38, 41, 42
 _B_STARTED, _AGE = 0, 1
 _HOLDS, _LEVELS, _SCORES = 2, 2 + bank.HOLD_N, 2 + bank.HOLD_N + bank.MEMBER_N
 BANK_N = _SCORES + bank.MEMBER_N
 _DRIVE_MAX = float(residual.DRIVE_MAX)
 _SWING_N, _HOURS_S, _DAYS_S = residual.SWING_GAIN, 2.0**14, 2.0**19
 _MET_S = 2.0**16
+_COASTED_S, _ZERO_S, _ZERO_MAX_PA = 120, 2.0**12, float(residual.HEAD_ZERO_MAX_PA)
 
 
 def memory() -> tuple[Floats, Floats]:
@@ -53,7 +54,8 @@ def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int
     for role in range(3):
         t = (x[params[residual.ROLE_CHANNELS + role]] - 25_000) * _UNIT
         roles[role] = t + (t / 4) ** 2 / 1024 * params[residual.CURVE_Q11] / 2048
-    head = max(0.0, float(x[params[residual.P_PUMP_CHANNEL]] - x[0] + params[residual.HEAD_BIAS_PA]))
+    apart = float(x[params[residual.P_PUMP_CHANNEL]] - x[0] + params[residual.HEAD_BIAS_PA])
+    head = max(0.0, apart - state[_ZERO])
     roles[3] = min(head * params[residual.HEAD_GAIN] / 2.0 ** params[residual.HEAD_SHIFT], 16_383.0)
     started = state[_STARTED] == 0
     for i in range(_AVERAGE_N):
@@ -65,10 +67,12 @@ def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int
         state[_AVERAGE_N : _AVERAGE_N + _TANK_N] = state[residual.RADIATOR_0]
         state[_DOME_BEFORE] = state[residual.DOME_4]
         state[_LOW:_HIGH] = params[residual.REACH_LOW : residual.REACH_LOW + 3]
-        state[_HIGH:RESIDUAL_N] = params[residual.REACH_HIGH : residual.REACH_HIGH + 3]
+        state[_HIGH:_ZERO] = params[residual.REACH_HIGH : residual.REACH_HIGH + 3]
     moved = (state[residual.DOME_4] - state[_DOME_BEFORE]) * params[residual.DOME_GAIN_Q8] / 256
     state[_DOME_BEFORE] = state[residual.DOME_4]
     off = head_4096 < params[residual.OFF_BELOW]
+    if off and state[_OFF_S] > _COASTED_S:
+        state[_ZERO] += (min(max(apart, -_ZERO_MAX_PA), _ZERO_MAX_PA) - state[_ZERO]) / _ZERO_S
     # The clock counts in 1/256.
     state[_FLOW] += params[residual.STANDING_FLOW_Q8] / 256 if off else math.floor(256 * flow(head_4096)) / 256
     while state[_FLOW] >= 1:
@@ -146,12 +150,7 @@ def judged(state: Floats, params: Ints, r_ul: float, drives: Floats) -> int:
         w = 1.0
         for i in range(bank.HOLD_N):
             w += state[_HOLDS + i] * params[bank.HOLD_WEIGHTS + group * bank.HOLD_N + i] / 65_536
-        v = min(w, 11_585 / 4096) ** 2
-        if group == 3:
-            worn = min(max((min(grown, 11_585 / 4096) - 1.2) / 0.15, 0.0), residual.BEYOND_MAX / 4096)
-            v *= min(age * (1 + worn) ** 2, 8.0)
-        else:
-            v *= age
+        v = min(w, 11_585 / 4096) ** 2 * age
         if group > 0:
             v *= (1 + drives[residual.DRIVE_BEYOND] / 4096) ** 2
         scales[group] = 0.0 if state[_B_STARTED] < settle_s else 1 / v
