@@ -229,6 +229,33 @@ def test_the_board_is_told_what_the_log_and_the_owner_know(made, three_days):
     assert made.config.expansion_ppm_k == pytest.approx(truth_ppm_k, rel=0.2)
 
 
+@pytest.mark.parametrize("zero_pa", [-5_000, 0, 3_000, 4_500])
+def test_stops_of_the_pump_are_seen_whatever_the_transducers_show_apart_while_it_stands(three_days, zero_pa):
+    x = three_days.copy()
+    x[:, 1] += zero_pa
+    straight = fit.shape_of(three_days, 150_000)
+    shape = fit.shape_of(x, 150_000)
+    assert shape.head_pa == pytest.approx(straight.head_pa, abs=100)
+    assert shape.head_zero_pa == pytest.approx(zero_pa, abs=100)
+    assert checks.pump_stops(x, 1, [(0, len(x))]) == checks.pump_stops(three_days, 1, [(0, len(x))]) > 3
+    params, straight_params = fit.parameters(shape), fit.parameters(straight)
+    state, straight_state = twin.residual_state(), twin.residual_state()
+    offs = [
+        (twin.take(state, params, row), twin.take(straight_state, straight_params, other))
+        for row, other in zip(x[:86_400], three_days[:86_400], strict=True)
+    ]
+    assert sum(off for off, _ in offs) > 600
+    assert sum(off != other for off, other in offs) <= 10
+
+
+def test_a_slow_pump_is_not_taken_for_a_standing_one(three_days):
+    running = three_days[three_days[:, 1] - three_days[:, 0] > 5_000]
+    head_pa = running[:, 1] - running[:, 0]
+    assert fit.head_of(running, 1) == (pytest.approx(np.percentile(head_pa, 95)), 0.0)
+    standing = three_days[three_days[:, 1] - three_days[:, 0] < 1_000]
+    assert fit.head_of(standing, 1) == (0.0, 0.0)
+
+
 def test_what_the_log_cannot_tell_stays_as_it_is_on_the_board(made):
     kept = Config(p_static_span_pa=505_051, t_dome_offset_mdegc=-120, interlock_toggled=1, gas_ul=90_000)
     on_board = record.on_board(made, kept).config

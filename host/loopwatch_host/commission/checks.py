@@ -234,6 +234,6 @@ def longest_run(column: Ints) -> tuple[int, int]:
 
 def pump_stops(x: Ints, pump: int, parts: Spans) -> int:
     """How often the pump stops in the parts of a log."""
-    head = x[:, pump].astype(np.float64) - x[:, P_STATIC]
-    off = (head < 0.08 * np.percentile(head, 95)).astype(np.int8)
+    head_pa, zero_pa = fit.head_of(x, pump)
+    off = (x[:, pump] - x[:, P_STATIC] - zero_pa < fit.OFF_PART * head_pa).astype(np.int8)
     return sum(int((np.diff(off[first:last]) == 1).sum()) for first, last in parts)

@@ -39,14 +39,18 @@ STANDING_FLOWS_Q8 = (0, 2, 5, 9, 13)
 GAS_TAUS_S = (20.0, 30.0, 40.0, 55.0, 80.0)
 SWING_MEAN_S = 2**14  # as the kernel's
 LEAST_SWING_UL = 500.0
+OFF_PART = 0.08  # of the running pump's head; below it the pump stands
+SLOWEST_PART = 0.15  # a pump at two fifths of its speed
+STANDING_MIN = 10
+LEAST_HEAD_PA = 500.0  # what moves less is noise
 
 
 @dataclass(frozen=True)
 class Shape:
     """What the weights are fitted for: the figures that are not linear in a weight.
 
-    gas_ul: volume at p0_pa, as far as the user knows it; it scales the millilitres. channels: places of p_pump and the
-    three temperatures among the columns of the log, ABSENT where there is none.
+    gas_ul: volume at p0_pa, as far as the user knows it; it scales the millilitres. head_pa, head_zero_pa: see head_of.
+    channels: places of p_pump and the three temperatures among the columns of the log, ABSENT where there is none.
     """
 
     gas_ul: int
@@ -57,6 +61,7 @@ class Shape:
     gas_tau_s: float = 40.0
     standing_flow_q8: int = 5
     channels: tuple[int, int, int, int] = (1, 2, 3, 4)
+    head_zero_pa: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,32 @@ class Fit:
 
 def shape_of(x: Ints, gas_ul: int, channels: tuple[int, int, int, int] = (1, 2, 3, 4)) -> Shape:
     """The figures that a log shows at once: middle pressure and gas temperature, head of the running pump."""
-    head_pa = 0.0
-    if channels[0] != ABSENT:
-        head_pa = float(np.percentile(np.maximum(x[:, channels[0]] - x[:, 0], 0), 95))
+    head_pa, zero_pa = head_of(x, channels[0])
     dome = fitted_roles(channels)[2]
-    return Shape(gas_ul, int(np.median(x[:, 0])), head_pa, float(np.median(x[:, dome])) / 1000, channels=channels)
+    gas_c = float(np.median(x[:, dome])) / 1000
+    return Shape(gas_ul, int(np.median(x[:, 0])), head_pa, gas_c, channels=channels, head_zero_pa=zero_pa)
+
+
+def head_of(x: Ints, pump: int) -> tuple[float, float]:
+    """The head of the running pump, Pa, and what both pressures show apart while it stands; zeros without p_pump.
+
+    The latter is the height between the transducers and what they are wrong by, a kilopascal each is usual. The lowest
+    ten minutes of a log tell it, if they are near enough to none to be no slow pump's; else it is taken for none. A log
+    whose pump never runs has no head.
+    """
+    if pump == ABSENT:
+        return 0.0, 0.0
+    apart_pa = (x[:, pump] - x[:, 0]).astype(np.float64)
+    minutes_pa = np.sort(np.median(apart_pa[: len(apart_pa) // 60 * 60].reshape(-1, 60), 1))
+    most_pa = float(np.percentile(apart_pa, 95))
+    zero_pa = 0.0
+    if len(minutes_pa) > STANDING_MIN:
+        least_pa = float(minutes_pa[STANDING_MIN - 1])
+        span_pa = most_pa - least_pa
+        if least_pa < SLOWEST_PART * span_pa:
+            zero_pa = float(np.median(minutes_pa[minutes_pa < least_pa + OFF_PART * span_pa]))
+    head_pa = most_pa - zero_pa
+    return (head_pa, zero_pa) if head_pa > LEAST_HEAD_PA else (0.0, 0.0)
 
 
 def fitted_roles(channels: tuple[int, int, int, int]) -> tuple[int, int, int]:
@@ -115,11 +141,11 @@ def parameters(shape: Shape, fit: Fit | None = None) -> Ints:
     p[residual.CURVE_Q11] = round(shape.curve_k * 65_536)
     # Without p_pump the pump counts as running at its reference.
     head_pa = shape.head_pa if has_pump else 4096.0
-    p[residual.HEAD_BIAS_PA] = 0 if has_pump else 4096
+    p[residual.HEAD_BIAS_PA] = -round(shape.head_zero_pa) if has_pump else 4096
     head_shift = max(0, math.floor(math.log2(2047 * head_pa / 4096)))
     p[residual.HEAD_GAIN] = round(4096 / head_pa * 2**head_shift)
     p[residual.HEAD_SHIFT] = head_shift
-    p[residual.OFF_BELOW] = round(0.08 * 4096)
+    p[residual.OFF_BELOW] = round(OFF_PART * 4096)
     p[residual.STANDING_FLOW_Q8] = shape.standing_flow_q8
     p[residual.DOME_GAIN_Q8] = 312
     for i, (role, shift) in enumerate(residual.AVERAGES):

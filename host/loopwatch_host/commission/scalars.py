@@ -35,7 +35,7 @@ def scalars(shape: Shape, residual_params: Ints, liquid_ml: float) -> dict[str, 
         "commissioned": 1,
     }
     if shape.channels[0] != ABSENT and shape.head_pa > 0:
-        told["pump_on_pa"] = round(shape.head_pa * PUMP_ON_PART)
+        told["pump_on_pa"] = round(shape.head_zero_pa + shape.head_pa * PUMP_ON_PART)
     return {name: min(max(value, _LIMITS[name][0]), _LIMITS[name][1]) for name, value in told.items()}
 
 
