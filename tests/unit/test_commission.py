@@ -251,7 +251,7 @@ def test_stops_of_the_pump_are_seen_whatever_the_transducers_show_apart_while_it
 def test_a_slow_pump_is_not_taken_for_a_standing_one(three_days):
     running = three_days[three_days[:, 1] - three_days[:, 0] > 5_000]
     head_pa = running[:, 1] - running[:, 0]
-    assert fit.head_of(running, 1) == (pytest.approx(np.percentile(head_pa, 95)), 0.0)
+    assert fit.head_of(running, 1) == pytest.approx((np.percentile(head_pa, 95), 0.0))
     standing = three_days[three_days[:, 1] - three_days[:, 0] < 1_000]
     assert fit.head_of(standing, 1) == (0.0, 0.0)
 
