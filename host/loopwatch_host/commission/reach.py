@@ -17,11 +17,10 @@ from .fit import SKIP_S, Ints
 from .thresholds import RULES_FROM_DAYS
 
 # A range may be left by this part of it before anything is beyond; after the next tenth evidence counts a quarter. It
-# never counts less than an eighth. After shorter logs, beyond which a loop is every day, by twice as much: their limits
-# are wider already.
+# never counts less than an eighth. After shorter logs, beyond which a loop is every day, by more: limits are wider.
 MARGIN_PART = 0.05
 QUARTERED_BY_PART = 0.1
-SHORT_FACTOR = 2.0
+SHORT_FACTORS = (4.0, 2.0, 1.0)  # by thresholds.RULES_FROM_DAYS
 LEAST_RANGE_K = 2.0
 # A stop of the pump is beyond when it is longer than the log's longest by this part; a third more makes it a quarter.
 MARGIN_OFF_PART = 0.1
@@ -55,7 +54,7 @@ def put(params: Ints, parts: list[Ints]) -> None:
     for x in parts:
         longest_s = max(longest_s, _followed(twin.residual_state(), params, x, SKIP_S, low, high))
     days = sum(map(len, parts)) / 86_400
-    factor = 1.0 if days >= RULES_FROM_DAYS[-1] else SHORT_FACTOR
+    factor = SHORT_FACTORS[sum(days >= from_days for from_days in RULES_FROM_DAYS)]
     span = np.maximum(high - low, round(LEAST_RANGE_K * _K))
     margin = np.round(MARGIN_PART * span).astype(np.int32)
     params[residual.REACH_LOW : residual.REACH_LOW + 3] = np.maximum(low - margin, -65_535)

@@ -38,9 +38,8 @@ MEMBERS = (
 NEVER = 2**30 - 1
 LAID_S = 30  # a part's level at either end, for laying it to the next: more than noise, less than a load's step
 GROUP_SPANS_S = (4, 32, 128, 1024)
-# How much of the fitted scheduling each group gets: slow members average over what the drives cry out about, and with
-# less than this events of kinds that the log never met alarm twice as often.
-SCHEDULED_PARTS = (1.0, 0.7, 0.5, 0.4)
+# How much of the fitted scheduling each group gets: slow members average over what the drives cry out about.
+SCHEDULED_PARTS = (1.0, 0.6, 0.4, 0.3)
 SLOW_N = 2
 MIDDLE_N = 5  # with the slow ones
 LEVEL_FIRST = 10
@@ -56,10 +55,10 @@ class Rule:
     advisory_n: so many of the slowest members, and the level members with them, never alarm.
     """
 
-    inflation: float = 1.6
-    middle_inflation: float = 1.5
-    slow_inflation: float = 2.2
-    level_inflation: float = 1.9
+    inflation: float = 1.4
+    middle_inflation: float = 1.3
+    slow_inflation: float = 1.9
+    level_inflation: float = 1.7
     floor_ml: float = 0.05
     floor_ml_l: float = 0.03
     middle_floor_ml_l: float = 0.03
