@@ -10,7 +10,9 @@ Without p_static there is nothing to judge: levels and evidence wait, and what h
 It is the same while p_static is noisier than the limits were made for (interference), but that the wide limits, which
 follow the noise, judge the residual from the first such second on (`rough`). A leak is smooth, interference goes to and
 fro: the burst path counts no fall that is not three times as deep as the steps that went up shortly before, less what
-its limits are made for. step() and sample() allocate nothing.
+its limits are made for. Nor does it judge for a minute after a start of the pump that had stood for longer than in the
+log: what has grown hotter than ever shrinks as fast as a burst when it meets the rest, and the bank, which knows the
+temperatures, is as good as a second later. step() and sample() allocate nothing.
 """
 
 from array import array
@@ -32,6 +34,8 @@ _GROUP_N = const(4)
 _ALL_GROUPS_BITS = const(0b1111)
 _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
+_STIRRED_S = const(60)
+_NEVER_S = const(1 << 29)
 
 _JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
 _ROUGH_LEAST_PA = const(2_000)
@@ -92,6 +96,11 @@ class Commissioned:
         self._started = False
         self._missing = False
         self._last_ul = 0
+        self._pump_on_pa = config.pump_on_pa
+        self._longest_s = _NEVER_S  # for which the pump has ever stood
+        if self._params[residual.REACH_OFF_GAIN]:
+            self._longest_s = self._params[residual.REACH_OFF_S]
+        self._stirred_s = 0
 
     def learnt(self, words) -> None:
         """Put what takes days to be found into words from LEARNT_FROM on: residual's scale, and the head's zero."""
@@ -142,7 +151,7 @@ class Commissioned:
         pump = self._burst_params[burst.P_PUMP_CHANNEL]
         if usable(status[pump]):
             x[pump] = latest.values[pump]
-        bursting = burst.step(self._burst, self._burst_params, x) != 0 and self._smooth()
+        bursting = burst.step(self._burst, self._burst_params, x) != 0 and self._smooth() and not self._stirred()
         changed = bursting != self.bursting
         self.bursting = bursting
         return changed
@@ -204,9 +213,23 @@ class Commissioned:
         return True
 
     def _feel(self, mean: Sample) -> None:
-        self.pump_on = residual.take(self._state, self._params, mean.values) == 0
-        residual.gas(self._state, self._params, mean.values)
-        self.residual_ul = residual.weigh(self._state, self._params, self._out) - self.injected_ul
+        state = self._state
+        stood_s = state[residual.OFF_S]
+        self.pump_on = residual.take(state, self._params, mean.values) == 0
+        residual.gas(state, self._params, mean.values)
+        self.residual_ul = residual.weigh(state, self._params, self._out) - self.injected_ul
+        if self.pump_on and stood_s > self._longest_s:
+            self._stirred_s = _STIRRED_S
+        elif self._stirred_s:
+            self._stirred_s -= 1
+
+    def _stirred(self) -> bool:
+        """Whether the pump has just started that had stood for longer than in the log."""
+        if self._stirred_s:
+            return True
+        x = self._x
+        head_pa = x[self._burst_params[burst.P_PUMP_CHANNEL]] - x[P_STATIC]
+        return self._state[residual.OFF_S] > self._longest_s and head_pa > self._pump_on_pa
 
     def _smooth(self) -> bool:
         """Whether what the burst path adds up is deeper than what goes to and fro, beyond what its limits are made for.

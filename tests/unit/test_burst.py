@@ -136,6 +136,24 @@ def test_what_the_loops_own_log_does_is_no_burst_and_one_faulty_second_does_not_
     assert most.max() <= max(round(bursts.LOG_MOST * floor), plain[limits].max())
 
 
+@pytest.mark.parametrize("falls_at_tenth", [0, 3, 7])
+@pytest.mark.parametrize("tau_s", [1.0, 1.3, 3.0])
+def test_what_a_log_says_of_a_fall_by_its_seconds_is_no_less_than_the_samples_did(tau_s, falls_at_tenth):
+    # Hot water that stood shrinks with some such time constant when the pump starts.
+    t_s = (np.arange(600) - 300 - falls_at_tenth) / 10
+    tenths = np.full((600, 6), 150_000, np.int32)
+    tenths[:, :2] -= np.round(4_500 * -np.expm1(-np.maximum(t_s, 0) / tau_s)).astype(np.int32)[:, None]
+    params = bursts.parameters(SHAPE, NOISE_PA, 0.5, 0.0)
+    state, most, by_log = (np.zeros(n, np.int32) for n in (burst.STATE_N, burst.MEMBER_N, burst.MEMBER_N))
+    for row in tenths:
+        twin.burst_step(state, params, row)
+        np.maximum(most, state[burst.SCORES : burst.SCORES + burst.MEMBER_N], out=most)
+    bursts._log_most(params, tenths.reshape(60, 10, 6).mean(1).round().astype(np.int32), by_log)
+    limits = params[burst.LIMITS : burst.LIMITS + burst.MEMBER_N]
+    assert (most > limits).any()
+    assert (bursts.LOG_PART * by_log >= most)[most > limits].all()
+
+
 def bursts_of(params: npt.NDArray[np.int32], x: npt.NDArray[np.int32]) -> bool:
     """Whether the kernel calls a burst in seconds joined by straight lines."""
     state = np.zeros(burst.STATE_N, np.int32)

@@ -1,5 +1,7 @@
 """The guard of a commissioned loop: the twin's evidence to the bit, and what it does while its numbers mean nothing."""
 
+from array import array
+
 import numpy as np
 import pytest
 from commissioned_loop import words_of
@@ -215,6 +217,38 @@ def test_a_rupture_is_seen_within_two_seconds_by_the_samples_themselves(config):
 
 def test_neither_the_pump_nor_spikes_are_a_rupture(config):
     assert bursting(config, 0.0, 0.0, 60.0, spike_pa=20_000) == []
+
+
+def falls_at_start(config: Config, stood_s: int, later_s: int) -> bool:
+    """Whether the 10 Hz path bursts when p_static falls by 12 kPa within 3 s, later_s after a stop of stood_s ended."""
+    board, latest = Board(config), sample.Sample()
+    for channel in range(sample.CHANNEL_N):
+        latest.status[channel] = sample.GOOD
+    row = np.array([150_000, 150_000, 30_000, 30_000, 30_000, 5_000], np.int32)
+    latest.values[:] = array("i", row.tolist())
+    for _ in range(40):
+        board.guard.sample(latest)
+    for _ in range(stood_s):
+        board.second(row)
+    row[1] += 35_000
+    for _ in range(later_s):
+        board.second(row)
+    for tenth in range(30):
+        latest.values[sample.P_STATIC] = 150_000 - 400 * tenth
+        latest.values[sample.P_PUMP] = latest.values[sample.P_STATIC] + 35_000
+        if board.guard.sample(latest):
+            return True
+        if tenth % 10 == 9:
+            row[:2] = latest.values[:2]
+            board.second(row)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("beyond_s", "later_s", "bursts"), [(-60, 0, True), (60, 0, False), (60, 50, False), (60, 65, True)]
+)
+def test_a_start_after_a_longer_stop_than_the_log_had_is_no_burst(config, beyond_s, later_s, bursts):
+    assert falls_at_start(config, config.residual[residual.REACH_OFF_S] + beyond_s, later_s) == bursts
 
 
 def test_what_the_detector_has_learnt_is_put_on_the_flash_once_a_day():

@@ -35,8 +35,13 @@ def scalars(shape: Shape, residual_params: Ints, liquid_ml: float) -> dict[str, 
         "commissioned": 1,
     }
     if shape.channels[0] != ABSENT and shape.head_pa > 0:
-        told["pump_on_pa"] = round(shape.head_zero_pa + shape.head_pa * PUMP_ON_PART)
+        told["pump_on_pa"] = pump_on_pa(shape)
     return {name: min(max(value, _LIMITS[name][0]), _LIMITS[name][1]) for name, value in told.items()}
+
+
+def pump_on_pa(shape: Shape) -> int:
+    """What p_pump shows above p_static of a pump that runs, at least."""
+    return round(shape.head_zero_pa + shape.head_pa * PUMP_ON_PART)
 
 
 def expansion_ppm_k(params: Ints, liquid_ml: float) -> int:

@@ -12,7 +12,7 @@ from loopwatch import bank, residual
 
 from .. import twin
 from ..bench import plant
-from ..commission import bursts, fit, reach, thresholds
+from ..commission import bursts, fit, reach, scalars, thresholds
 from . import journey, peers
 from .family import Member
 from .journey import DAY_S, Floats, Ints, Run, Singles
@@ -23,6 +23,7 @@ HOLES = ((0.8, 300),)
 
 PEER_QUIET_S = 3_600
 BURST_BIT = 1 << bank.MEMBER_N
+STIRRED_S = 60  # as commissioned's
 
 _OUT_N = residual.OUT_N
 _LOST = plant.LOST_M3
@@ -58,25 +59,48 @@ class Watch(NamedTuple):
     bank_at: Ints
     bank_params: Ints
     bursts: journey.Bursts
+    pump_on_pa: int
 
     def copy(self) -> Watch:
         """The same moment, to be run on apart."""
-        bursts = self.bursts.copy()
-        return Watch(self.residual_at.copy(), self.residual_params, self.bank_at.copy(), self.bank_params, bursts)
+        return self._replace(
+            residual_at=self.residual_at.copy(), bank_at=self.bank_at.copy(), bursts=self.bursts.copy()
+        )
+
+
+@twin.compiled
+def stirs(residual_at: Ints, params: Ints, x: Ints, pump_on_pa: int) -> bool:
+    """Whether in second x the pump starts that had stood for longer than in the log (see loopwatch.commissioned)."""
+    head_pa = x[params[residual.P_PUMP_CHANNEL]] - x[0]
+    return bool(residual_at[residual.OFF_S] > params[residual.REACH_OFF_S] and head_pa > pump_on_pa)
+
+
+@twin.compiled
+def stirred(residual_at: Ints, params: Ints, x: Ints, pump_on_pa: int, found: Ints) -> None:
+    """1 into found for each second of x in which the burst path is not asked."""
+    out = np.zeros(_OUT_N, np.int32)
+    left_s = 0
+    for i in range(x.shape[0]):
+        left_s = STIRRED_S if stirs(residual_at, params, x[i], pump_on_pa) else max(left_s - 1, 0)
+        found[i] = min(left_s, 1)
+        twin.take(residual_at, params, x[i])
+        twin.weigh(residual_at, params, out)
 
 
 @twin.compiled
 def until_alarm(run: Run, given: Singles, added: Singles, watch: Watch) -> tuple[float, int, float]:
     """Run a leaking loop until the bank or the burst path alarms; returns seconds (0 never), alarm bits, m3 lost."""
-    residual_at, residual_params, bank_at, bank_params, bursts = watch
+    residual_at, residual_params, bank_at, bank_params, bursts, pump_on_pa = watch
     x = np.zeros(6, np.int32)
     out = np.zeros(_OUT_N, np.int32)
     lost_at_first = run.state[_LOST]
+    left_s = 0
     for i in range(given.shape[0]):
         before = run.state[_LOST] - lost_at_first
         burst = journey.second(run, given[i], added[i], x, bursts)
         lost = run.state[_LOST] - lost_at_first
-        if burst != 0:
+        left_s = STIRRED_S if stirs(residual_at, residual_params, x, pump_on_pa) else max(left_s - 1, 0)
+        if burst != 0 and left_s == 0:
             return i + burst / 10, BURST_BIT, before + (lost - before) * burst / 10
         twin.take(residual_at, residual_params, x)
         twin.gas(residual_at, residual_params, x)
@@ -93,7 +117,7 @@ def until_peers(
     run: Run, given: Singles, added: Singles, watch: Watch, peer_at: Floats, limit: Floats, out: Floats
 ) -> None:
     """Run a leaking loop until every peer has alarmed; seconds into out, nan for never."""
-    residual_at, residual_params, _, _, bursts = watch
+    residual_at, residual_params, _, _, bursts, _ = watch
     x, row, statistic = np.zeros(6, np.int32), np.zeros(_OUT_N, np.int32), np.zeros(3)
     out[:] = np.nan
     for i in range(given.shape[0]):
@@ -170,7 +194,9 @@ class Trial:
         # A second's noise is that of the middle six of its ten samples.
         noise_pa = member.sensors.noise_pa * math.sqrt(journey.STEPS_PER_S) / bursts.TRIMMED
         listening = journey.listening(burst_params, noise_pa)
-        self._watch = Watch(twin.residual_state(), residual_params, twin.bank_state(), bank_params, listening)
+        pump_on_pa = scalars.pump_on_pa(shape)
+        states = twin.residual_state(), twin.bank_state()
+        self._watch = Watch(states[0], residual_params, states[1], bank_params, listening, pump_on_pa)
         limits = bank_params[bank.LIMITS : bank.LIMITS + bank.MEMBER_N]
         limits_ml = [float(limit) / 2**14 / 1000 for limit in limits]
         unrest = fit.unrest(folds.residual_ul())
@@ -192,6 +218,8 @@ class Trial:
         at = self._first
         for stop in [*onsets, n]:
             x, burst_s = journey.watched(self._run, self._way, at, stop, self._watch.bursts)
+            if burst_s:
+                burst_s = self._told(x, burst_s)
             alarms = self._see(x) + [(second, BURST_BIT) for second in burst_s]
             self.outcome.alarms += [(at - self._first + second, bits) for second, bits in sorted(alarms)]
             at = stop
@@ -202,6 +230,12 @@ class Trial:
             self.outcome.peer_alarms = dict(zip(peers.NAMES, self._peer_counts.tolist(), strict=True))
         return self.outcome
 
+    def _told(self, x: Ints, burst_s: list[int]) -> list[int]:
+        """The bursts that a board would tell."""
+        found = np.zeros(len(x), np.int32)
+        stirred(self._watch.residual_at.copy(), self._watch.residual_params, x, self._watch.pump_on_pa, found)
+        return [second for second in burst_s if not found[second]]
+
     def _see(self, x: Ints) -> list[tuple[int, int]]:
         """Let detector and peers see a leak-free stretch; returns (second, bits) of the alarms in it."""
         if self._with_peers:
@@ -210,7 +244,7 @@ class Trial:
             follow(self._peer_at, x, residual_at, residual_params, self._peer_limits, self._peer_quiet_s, counts)
         at_s, which = np.zeros(10_000, np.int32), np.zeros(10_000, np.int32)
         most = np.zeros(bank.MEMBER_N, np.int32)
-        residual_at, residual_params, bank_at, bank_params, _ = self._watch
+        residual_at, residual_params, bank_at, bank_params, _, _ = self._watch
         count = twin.replay(residual_at, residual_params, bank_at, bank_params, x, at_s, which, most)
         return [(int(at_s[i]), int(which[i])) for i in range(min(count, len(at_s)))]
 
