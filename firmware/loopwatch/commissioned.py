@@ -10,9 +10,9 @@ Without p_static there is nothing to judge: levels and evidence wait, and what h
 It is the same while p_static is noisier than the limits were made for (interference), but that the wide limits, which
 follow the noise, judge the residual from the first such second on (`rough`). A leak is smooth, interference goes to and
 fro: the burst path counts no fall that is not three times as deep as the steps that went up shortly before, less what
-its limits are made for. Nor does it judge for a minute after a start of the pump that had stood for longer than in the
-log: what has grown hotter than ever shrinks as fast as a burst when it meets the rest, and the bank, which knows the
-temperatures, is as good as a second later. step() and sample() allocate nothing.
+its limits are made for. Nor does it judge for a minute after a start of the pump while the loop is beyond its log: what
+stood and has grown hotter than ever shrinks as fast as a burst when it meets the rest, and the bank, which knows the
+temperatures, is as good a second later. step() and sample() allocate nothing.
 """
 
 from array import array
@@ -35,7 +35,6 @@ _ALL_GROUPS_BITS = const(0b1111)
 _BACK_S = const(1_800)  # a channel has come back: most of the lags have filled
 _AGE_MAX_S = const(1 << 24)
 _STIRRED_S = const(60)
-_NEVER_S = const(1 << 29)
 
 _JUMP_PA = const(8_000)  # between two samples: fifteen times what a hole of 0.8 mm does
 _ROUGH_LEAST_PA = const(2_000)
@@ -97,9 +96,6 @@ class Commissioned:
         self._missing = False
         self._last_ul = 0
         self._pump_on_pa = config.pump_on_pa
-        self._longest_s = _NEVER_S  # for which the pump has ever stood
-        if self._params[residual.REACH_OFF_GAIN]:
-            self._longest_s = self._params[residual.REACH_OFF_S]
         self._stirred_s = 0
 
     def learnt(self, words) -> None:
@@ -214,22 +210,23 @@ class Commissioned:
 
     def _feel(self, mean: Sample) -> None:
         state = self._state
-        stood_s = state[residual.OFF_S]
+        stood = state[residual.OFF]
         self.pump_on = residual.take(state, self._params, mean.values) == 0
         residual.gas(state, self._params, mean.values)
         self.residual_ul = residual.weigh(state, self._params, self._out) - self.injected_ul
-        if self.pump_on and stood_s > self._longest_s:
+        if stood and self.pump_on and self._out[residual.DRIVE_BEYOND] > evidence.HALVED_Q12:
             self._stirred_s = _STIRRED_S
         elif self._stirred_s:
             self._stirred_s -= 1
 
     def _stirred(self) -> bool:
-        """Whether the pump has just started that had stood for longer than in the log."""
+        """Whether the pump has just started while the loop is beyond its log."""
         if self._stirred_s:
             return True
         x = self._x
         head_pa = x[self._burst_params[burst.P_PUMP_CHANNEL]] - x[P_STATIC]
-        return self._state[residual.OFF_S] > self._longest_s and head_pa > self._pump_on_pa
+        starts = self._state[residual.OFF] != 0 and head_pa > self._pump_on_pa
+        return starts and self._out[residual.DRIVE_BEYOND] > evidence.HALVED_Q12
 
     def _smooth(self) -> bool:
         """Whether what the burst path adds up is deeper than what goes to and fro, beyond what its limits are made for.

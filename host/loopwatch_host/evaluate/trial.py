@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loopwatch import bank, residual
+from loopwatch.evidence import HALVED_Q12
 
 from .. import twin
 from ..bench import plant
@@ -70,9 +71,10 @@ class Watch(NamedTuple):
 
 @twin.compiled
 def stirs(residual_at: Ints, params: Ints, x: Ints, pump_on_pa: int) -> bool:
-    """Whether in second x the pump starts that had stood for longer than in the log (see loopwatch.commissioned)."""
+    """Whether in second x the pump starts while the loop is beyond its log (see loopwatch.commissioned)."""
     head_pa = x[params[residual.P_PUMP_CHANNEL]] - x[0]
-    return bool(residual_at[residual.OFF_S] > params[residual.REACH_OFF_S] and head_pa > pump_on_pa)
+    starts = residual_at[residual.OFF] != 0 and head_pa > pump_on_pa
+    return bool(starts and residual_at[residual.BEYOND_ACC] >> 13 > HALVED_Q12)
 
 
 @twin.compiled
