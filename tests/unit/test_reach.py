@@ -12,6 +12,7 @@ from loopwatch.config import Config
 from loopwatch.inventory import NO_INPUT
 from loopwatch_host import twin
 from loopwatch_host.commission import bursts, fit, reach, thresholds
+from loopwatch_host.evaluate import trial
 
 HOUR_S = 3600
 HEAD_PA = 35_000
@@ -149,6 +150,17 @@ def test_the_board_says_when_slow_leaks_count_half_or_less(warmer_c, says):
     mean.status[:] = array("i", [sample.GOOD] * sample.CHANNEL_N)
     assert board.step(mean) != NO_INPUT
     assert (board.permille[evidence.BEYOND] >= evidence.HALVED_Q12) == says
+
+
+@pytest.mark.parametrize("warmer_c", [0, 20])
+def test_campaigns_ask_the_burst_path_as_little_as_the_board_does(warmer_c):
+    x = loop(1, swing_c=0.0, stop_at_s=600, stop_s=900)
+    x[:, 2] += 1000 * warmer_c
+    found = np.zeros(len(x), np.int32)
+    trial.stirred(twin.residual_state(), reached(loop(12)), x, HEAD_PA // 4, found)
+    asked_not = np.flatnonzero(found)
+    # From the second of the start on, and the head's average takes some to know that it has been.
+    assert (asked_not[0] == 1_500 and 60 <= len(asked_not) <= 64) if warmer_c else len(asked_not) == 0
 
 
 def test_the_places_that_the_bank_reads_are_residuals():
