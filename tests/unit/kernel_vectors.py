@@ -5,6 +5,8 @@ Used by the tests that hold the engines against each other. The same file runs o
 
 from loopwatch import bank, residual
 
+STOOD_S = 1_000  # the pump, as every 16th second has it: what goes on while it stands is then seen within minutes
+
 
 def run(x, residual_params, bank_params, number=None):
     """Run both kernels over rows of x; returns one flat list: residual, alarms, and all state every 16th second."""
@@ -24,4 +26,5 @@ def run(x, residual_params, bank_params, number=None):
             results.extend(out)
             results.extend(residual_state)
             results.extend(bank_state)
+            residual_state[residual.OFF_S] = make(STOOD_S)
     return results

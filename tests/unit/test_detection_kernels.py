@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kernel_vectors import run
+from kernel_vectors import STOOD_S, run
 from strict_int import StrictInt
 
 from loopwatch import bank, residual
@@ -46,7 +46,7 @@ def lively(rng, n):
     """Channels of a loop whose pump and load change, with noise; Pa and m°C."""
     x = np.zeros((n, 6), np.int32)
     warm = 8_000 * np.sin(np.arange(n) / 90 + rng.uniform(0, 6))
-    on = np.sin(np.arange(n) / 140) > -0.7
+    on = np.sin(np.arange(n) / 40) > -0.7
     x[:, 0] = 150_000 + warm * 2 + rng.normal(0, 90, n) - np.arange(n) * rng.uniform(0, 60)
     x[:, 1] = x[:, 0] + on * rng.uniform(8_000, 60_000) + rng.normal(0, 90, n)
     for i in range(2, 5):
@@ -85,6 +85,7 @@ def compiled(x, r_params, b_params):
         results.append(twin.judge(b_state, b_params, out[0]))
         if i % 16 == 15:
             results += [*out.tolist(), *r_state.tolist(), *b_state.tolist()]
+            r_state[residual.OFF_S] = STOOD_S
     return results
 
 
@@ -98,6 +99,14 @@ def plain(x, r_params, b_params, number=int):
 def test_no_value_leaves_the_boards_small_integers_and_the_twin_agrees_to_the_bit(kind, seed):
     x, r_params, b_params = vectors(kind, seed)
     assert plain(x, r_params, b_params, StrictInt) == compiled(x, r_params, b_params)
+
+
+def test_the_vectors_let_the_pump_stand_long_enough_to_find_the_heads_zero():
+    place = 2 * 16 + residual.OUT_N + residual.HEAD_ZERO_ACC  # of the first state
+    every = 2 * 16 + residual.OUT_N + residual.STATE_N + bank.STATE_N
+    for kind in ("lively", "wild"):
+        found = [compiled(*vectors(kind, seed))[place::every] for seed in range(12)]
+        assert sum(any(zeros) for zeros in found) >= 4
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
