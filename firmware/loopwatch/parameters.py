@@ -31,7 +31,7 @@ BOUNDS = (
     ("residual.inverse_t0", residual.INVERSE_T0, 1, 1, (1 << 14) - 1),
     ("residual.curve_q11", residual.CURVE_Q11, 1, 0, (1 << 11) - 1),
     ("residual.head_bias_pa", residual.HEAD_BIAS_PA, 1, -262_143, 262_143),
-    ("residual.head_gain", residual.HEAD_GAIN, 1, 0, (1 << 11) - 1),
+    ("residual.head_gain", residual.HEAD_GAIN, 1, 1, (1 << 11) - 1),
     ("residual.head_shift", residual.HEAD_SHIFT, 1, 0, 24),
     ("residual.off_below", residual.OFF_BELOW, 1, 0, (1 << 14) - 1),
     ("residual.standing_flow_q8", residual.STANDING_FLOW_Q8, 1, 0, 256),

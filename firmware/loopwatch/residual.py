@@ -246,10 +246,16 @@ def take(state: ptr32, params: ptr32, x: ptr32) -> int:
                 flow = flow + bit
             bit = bit >> 1
     elif state[OFF_S] > _COASTED_S:
-        if apart > HEAD_ZERO_MAX_PA:
-            apart = HEAD_ZERO_MAX_PA
-        if apart < -HEAD_ZERO_MAX_PA:
-            apart = -HEAD_ZERO_MAX_PA
+        # A quarter of the pump's head at most: whatever a broken sensor has made of it, one that runs is seen to run.
+        most = HEAD_ZERO_MAX_PA
+        if shift < 20:  # 10b + 19b
+            most = (1024 << shift) // params[HEAD_GAIN]
+        if most > HEAD_ZERO_MAX_PA:
+            most = HEAD_ZERO_MAX_PA
+        if apart > most:
+            apart = most
+        if apart < -most:
+            apart = -most
         acc = state[HEAD_ZERO_ACC]
         state[HEAD_ZERO_ACC] = acc + apart - (acc >> _ZERO_SHIFT)  # 26b + 14b + 14b
     state[OFF] = off

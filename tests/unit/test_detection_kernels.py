@@ -302,6 +302,29 @@ def test_pressure_transducers_that_drift_apart_hide_no_stop_of_the_pump_and_no_r
     assert state[residual.HEAD_ZERO_ACC] / 4096 == pytest.approx(apart_pa, abs=500)
 
 
+@pytest.mark.parametrize("head_pa", [5_000, 35_000])
+def test_a_pump_that_runs_is_seen_to_run_whatever_a_dead_transducer_showed_before(head_pa):
+    params = fit.parameters(fit.Shape(150_000, 150_000, float(head_pa), 30.0))
+    state, out = twin.residual_state(), np.zeros(residual.OUT_N, np.int32)
+    row = np.array([150_000, 150_000 + head_pa, 30_000, 30_000, 30_000, 0], np.int32)
+    for p_pump_pa in (150_000 + round(0.07 * head_pa), 100_000):
+        dead = row.copy()
+        dead[1] = p_pump_pa
+        for _ in range(20_000):
+            twin.take(state, params, dead)
+            twin.weigh(state, params, out)
+        assert abs(state[residual.HEAD_ZERO_ACC]) / 4096 <= 0.2501 * head_pa
+    for _ in range(10):
+        off = twin.take(state, params, row)
+    assert off == 0
+    state[residual.HEAD_ZERO_ACC] = round(0.25 * head_pa) << 12
+    slow = row.copy()
+    slow[1] = 150_000 + round(0.36 * head_pa)
+    for _ in range(60):
+        off = twin.take(state, params, slow)
+    assert off == 0
+
+
 @pytest.mark.parametrize("hours", [2, 24])
 def test_what_is_lost_is_not_taken_for_expansion_that_changed(hours):
     params, state = dome_model(), twin.residual_state()

@@ -72,7 +72,8 @@ def weighed(state: Floats, params: Ints, x: Ints, lost_ul: float, head_4096: int
     state[_DOME_BEFORE] = state[residual.DOME_4]
     off = head_4096 < params[residual.OFF_BELOW]
     if off and state[_OFF_S] > _COASTED_S:
-        state[_ZERO] += (min(max(apart, -_ZERO_MAX_PA), _ZERO_MAX_PA) - state[_ZERO]) / _ZERO_S
+        most_pa = min(1024 * 2.0 ** params[residual.HEAD_SHIFT] / params[residual.HEAD_GAIN], _ZERO_MAX_PA)
+        state[_ZERO] += (min(max(apart, -most_pa), most_pa) - state[_ZERO]) / _ZERO_S
     # The clock counts in 1/256.
     state[_FLOW] += params[residual.STANDING_FLOW_Q8] / 256 if off else math.floor(256 * flow(head_4096)) / 256
     while state[_FLOW] >= 1:
